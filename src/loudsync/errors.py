@@ -1,0 +1,171 @@
+"""Every error LoudSync raises, as one tree.
+
+::
+
+    LoudSyncError
+    ├── Refused               the server said no (an ERROR message)
+    │   ├── SessionNotFound       session_not_found
+    │   ├── SessionFull           session_full
+    │   ├── AlreadyJoined         already_joined
+    │   ├── InvalidMessage        invalid_message
+    │   │   └── MemberNotFound    … the ``memberId`` nobody has
+    │   ├── Unauthorized          unauthorized
+    │   └── VersionMismatch       version_mismatch
+    ├── NotCreated            a session could not be created
+    │   ├── SessionExists         its id is taken
+    │   └── TooManySessions       the server has all it may have
+    ├── ConnectionFailed      no server could be reached, or it made no sense
+    │   └── ReconnectionFailed    … and every attempt is used up
+    ├── NotConnected          our own misuse: a call that needs a connection
+    ├── StartFailed           the server can't start (port in use, certificate)
+    └── InvalidSetting        our own misuse: a value out of its range
+
+``Refused`` and below mirror the specification's error codes ("8. ERROR"): the
+rules raise them, the wire carries them, the client raises them again.
+"""
+
+from typing import Any
+
+
+class LoudSyncError(Exception):
+    """The root: catch this to catch whatever LoudSync raises."""
+
+
+class Refused(LoudSyncError):
+    """The server refused a message; the connection stays open.
+
+    Attributes:
+        code: The specification's error code, as on the wire; ``Refused``
+            itself carries one that this version does not know.
+        message: One sentence for a person.
+        details: What a program may want to know, or ``None``.
+    """
+
+    code: str
+
+    def __init__(self, message: str, details: dict[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = details
+
+
+class SessionNotFound(Refused):
+    """No session has this id."""
+
+    code = "session_not_found"
+
+
+class SessionFull(Refused):
+    """Every seat is taken; ``details`` has maxMembers and currentMembers."""
+
+    code = "session_full"
+
+
+class AlreadyJoined(Refused):
+    """The device, or the connection, holds a seat already."""
+
+    code = "already_joined"
+
+
+class InvalidMessage(Refused):
+    """A message that does not follow the protocol.
+
+    Attributes:
+        path: Where the fault is, as a JSON path such as ``$.deviceInfo.name``.
+        reason: What is wrong there.
+    """
+
+    code = "invalid_message"
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path}: {reason}", {"path": path, "reason": reason})
+        self.path = path
+        self.reason = reason
+
+
+class MemberNotFound(InvalidMessage):
+    """Nobody in the session has this member id."""
+
+    def __init__(self, member_id: str) -> None:
+        super().__init__("$.memberId", f"No member has the id {member_id!r}")
+        self.member_id = member_id
+
+
+class Unauthorized(Refused):
+    """This connection, or this device, may not do that."""
+
+    code = "unauthorized"
+
+
+class VersionMismatch(Refused):
+    """Another major version; ``details`` has supported and requested."""
+
+    code = "version_mismatch"
+
+
+class NotCreated(LoudSyncError):
+    """A session could not be created."""
+
+
+class SessionExists(NotCreated):
+    """Another session has this id."""
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__(f"A session with the id {session_id!r} exists already")
+        self.session_id = session_id
+
+
+class TooManySessions(NotCreated):
+    """The server has as many sessions as it may have."""
+
+    def __init__(self, max_sessions: int) -> None:
+        super().__init__(f"The server has all the {max_sessions} sessions it may have")
+        self.max_sessions = max_sessions
+
+
+class ConnectionFailed(LoudSyncError):
+    """No LoudSync server answered at this address.
+
+    Attributes:
+        url: The address that was tried.
+        reason: What happened there.
+    """
+
+    def __init__(self, url: str, reason: str) -> None:
+        super().__init__(f"No connection to {url}: {reason}")
+        self.url = url
+        self.reason = reason
+
+
+class ReconnectionFailed(ConnectionFailed):
+    """The connection was lost and every attempt to get it back failed.
+
+    Attributes:
+        attempts: How many attempts were made.
+    """
+
+    def __init__(self, url: str, reason: str, attempts: int) -> None:
+        super().__init__(url, f"{reason} (after {attempts} attempts)")
+        self.attempts = attempts
+
+
+class NotConnected(LoudSyncError):
+    """A call that needs a connected client, made while it is not."""
+
+
+class StartFailed(LoudSyncError):
+    """The server can't start; the text says what to do about it."""
+
+
+class InvalidSetting(LoudSyncError, ValueError):
+    """A setting out of its range.
+
+    Attributes:
+        name: The setting.
+        reason: What it must be.
+    """
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"{name} {reason}")
+        self.name = name
+        self.reason = reason
