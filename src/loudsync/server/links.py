@@ -1,0 +1,66 @@
+"""The addresses a party is reached at."""
+
+import re
+import socket
+from urllib.parse import quote, urlsplit
+
+from loudsync.errors import InvalidSetting
+
+_EVERY_INTERFACE = frozenset({"", "0.0.0.0", "::"})  # noqa: S104  # compared, not bound
+
+_SOMEWHERE_ELSE = ("192.0.2.1", 9)
+"""An address for documentation (RFC 5737): nothing is sent there."""
+
+_NOT_IN_A_ROOT = re.compile(r"[?#\s\x00-\x1f]")
+
+
+def join_link(base_url: str, session_id: str) -> str:
+    """Return the link that opens the page on this session."""
+    return f"{base_url}/?session={quote(session_id, safe='')}"
+
+
+def reachable_host(bound_host: str) -> str:
+    """Return the address by which other devices reach a bound address.
+
+    A server on every interface is reached at the address this machine uses
+    towards the network; without a network, at ``localhost``.
+    """
+    if bound_host not in _EVERY_INTERFACE:
+        return bound_host
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(_SOMEWHERE_ELSE)
+            return str(probe.getsockname()[0])
+        except OSError:
+            return "localhost"
+
+
+def base_url(host: str, port: int, *, is_secure: bool) -> str:
+    """Return the HTTP address of a host and port."""
+    scheme = "https" if is_secure else "http"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def check_public_url(url: str) -> str:
+    """Check the address an operator gave; return it without a slash at its end.
+
+    Raises:
+        InvalidSetting: It is not an http or https address of a server's root.
+    """
+    try:
+        parts = urlsplit(url)
+        good = (
+            parts.scheme in {"http", "https"}
+            and bool(parts.hostname)
+            and parts.path in {"", "/"}
+            # Nothing that urlsplit takes away without a word.
+            and not _NOT_IN_A_ROOT.search(url)
+        )
+        _ = parts.port
+    except ValueError:
+        good = False
+    if not good:
+        raise InvalidSetting(
+            "public_url", "must be like https://party.example.org, without a path"
+        )
+    return url.rstrip("/")

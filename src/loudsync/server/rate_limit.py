@@ -1,0 +1,27 @@
+"""How much one connection may send: a token bucket."""
+
+from loudsync.core import NS_PER_S
+
+
+class RateLimit:
+    """``rate`` messages a second, ``burst`` at once; a rate of 0 allows all.
+
+    Source: contract, section 7.
+    """
+
+    __slots__ = ("_burst", "_filled_ns", "_rate_per_ns", "_tokens")
+
+    def __init__(self, rate: float, burst: int, now_ns: int) -> None:
+        self._rate_per_ns = rate / NS_PER_S
+        self._burst = float(burst)
+        self._tokens = float(burst)
+        self._filled_ns = now_ns
+
+    def take(self, now_ns: int, cost: int = 1) -> bool:
+        """Pay for a message; tell whether there was enough to pay with."""
+        if self._rate_per_ns == 0:
+            return True
+        gained = (now_ns - self._filled_ns) * self._rate_per_ns
+        self._filled_ns = now_ns
+        self._tokens = min(self._burst, self._tokens + gained) - cost
+        return self._tokens >= 0

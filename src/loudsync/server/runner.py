@@ -1,0 +1,463 @@
+"""Does what the rules want done: the one place where effects become real.
+
+A change's effects leave only after the store has it ("saved, then said").
+Order is kept per session: while a save is under way, further changes wait and
+share the next one. Nothing outside this file knows whether a connection is a
+socket in this process.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Protocol, assert_never
+
+from loudsync.core import (
+    HOST_ENDED,
+    Abort,
+    Attach,
+    Broadcast,
+    BroadcastList,
+    Close,
+    ConnectionId,
+    Detach,
+    Effect,
+    Effects,
+    End,
+    Probe,
+    Refuse,
+    Registry,
+    Send,
+    Session,
+    SessionRecord,
+    SessionSpec,
+)
+from loudsync.errors import Refused, SessionNotFound
+from loudsync.protocol import (
+    CloseCode,
+    CloseRequest,
+    Join,
+    KickRequest,
+    Leave,
+    LeaveReason,
+    MemberId,
+    MemberJoined,
+    MemberLeft,
+    MemberList,
+    MemberListRequest,
+    SessionClosed,
+    SessionId,
+    encode,
+)
+from loudsync.server.clock import Clock, Timer
+from loudsync.server.frames import text_frame
+from loudsync.server.logs import get_logger
+from loudsync.server.settings import ServerSettings
+from loudsync.server.stats import ServerStats
+from loudsync.server.store import SessionStore
+
+log = get_logger("server")
+
+LIST_COST_S = 1.5e-6
+"""What a MEMBER_LIST costs to broadcast, per member of it and member it goes to:
+about 150 bytes at 100 MB/s. Lists about statuses keep that distance in time, so
+that a crowd losing its network together doesn't take the server's too."""
+
+MAX_LIST_PACE_S = 5.0
+"""The longest that a status may wait for a list, in the largest sessions."""
+
+SAVE_RETRY_S = 1.0
+"""How long to wait before a failed save is tried again."""
+
+Announcement = MemberList | MemberJoined | MemberLeft | SessionClosed
+Observer = Callable[[Announcement], None]
+
+
+class Link(Protocol):
+    """The way to reach one member's connection."""
+
+    id: ConnectionId
+
+    def attach(self, session: Session, member_id: MemberId) -> None:
+        """Learn that it speaks for this member now."""
+
+    def send(self, frame: bytes) -> None:
+        """Send a ready WebSocket frame."""
+
+    def close(self, code: CloseCode, reason: str) -> None:
+        """Close in the protocol's way."""
+
+    def abort(self) -> None:
+        """Drop without a word."""
+
+    def probe(self, on_alive: Callable[[], None]) -> None:
+        """Ping; call back once, at whatever comes back."""
+
+    def refuse(self, refusal: Refused) -> None:
+        """Answer a request with ERROR."""
+
+    def refuse_join(self, refusal: Refused) -> None:
+        """Answer a JOIN with ERROR."""
+
+
+class _Room:
+    """A session with who is attached to it here, and what is still to be done."""
+
+    __slots__ = (
+        "audience",
+        "busy",
+        "effects",
+        "list_timer",
+        "next_list_ns",
+        "observers",
+        "saving",
+        "session",
+    )
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.audience: dict[ConnectionId, Link] = {}
+        self.effects: Effects = []
+        self.busy = False
+        self.saving: asyncio.Future[None] | None = None
+        self.observers: list[Observer] = []
+        self.list_timer: Timer | None = None
+        self.next_list_ns = 0
+
+
+class Runner:
+    """Takes what connections and programs ask for to the rules, and acts on it.
+
+    Methods that a connection calls answer it with ERROR where the rules
+    refuse; methods that a program calls raise.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        store: SessionStore,
+        clock: Clock,
+        settings: ServerSettings,
+        stats: ServerStats,
+    ) -> None:
+        self.registry = registry
+        self.stats = stats
+        self._store = store
+        self._clock = clock
+        self._settings = settings
+        self._rooms: dict[SessionId, _Room] = {}
+        self._links: dict[ConnectionId, Link] = {}
+        self._probes: dict[ConnectionId, Timer] = {}
+
+    # --- For programs -------------------------------------------------------
+
+    async def create(self, spec: SessionSpec) -> Session:
+        """Open a session; return once it is saved.
+
+        Raises:
+            SessionExists, TooManySessions: As ``Registry.create``.
+        """
+        session = self.registry.create(spec, self._clock.now())
+        room = self._rooms[session.id] = _Room(session)
+        self.stats.sessions_opened += 1
+        log.info("session_opened", session=session.id, title=spec.name)
+        self._work_off(room)
+        await self._saved(room)
+        return session
+
+    def restore(self, records: Iterable[SessionRecord]) -> None:
+        """Take up sessions that were kept; their seats wait for their devices."""
+        now = self._clock.now()
+        for record in records:
+            session = self.registry.restore(record, now)
+            self._rooms[session.id] = _Room(session)
+            log.info("session_restored", session=session.id, seats=len(record.seats))
+
+    async def kick(
+        self, session_id: SessionId, member_id: MemberId, reason: str
+    ) -> None:
+        """Kick a member; return once it is saved and said.
+
+        Raises:
+            SessionNotFound: There is no such session.
+            MemberNotFound, InvalidMessage: As ``Session.kick``.
+        """
+        session = self.registry.find(session_id)
+        room = self._rooms[session_id]
+        self._commit(session, session.kick(member_id, reason, self._clock.now()))
+        await self._saved(room)
+
+    async def close(self, session_id: SessionId, reason: str) -> None:
+        """Close a session; return once it is saved and said.
+
+        Raises:
+            SessionNotFound: There is no such session.
+        """
+        session = self.registry.find(session_id)
+        room = self._rooms[session_id]
+        effects = session.close(reason or HOST_ENDED, self._clock.now())
+        self._commit(session, effects)
+        await self._saved(room)
+
+    async def close_all(self, reason: str) -> None:
+        """Close every session; return once that is saved and said."""
+        rooms = list(self._rooms.values())
+        for room in rooms:
+            effects = room.session.close(reason, self._clock.now())
+            self._commit(room.session, effects)
+        for room in rooms:
+            await self._saved(room)
+
+    def disconnect_all(self, code: CloseCode, reason: str) -> None:
+        """Close every connection; the sessions stay as they are kept."""
+        for link in list(self._links.values()):
+            link.close(code, reason)
+
+    def expire(self) -> None:
+        """Free the seats that waited long enough."""
+        for session, effects in self.registry.expire(self._clock.now()):
+            self._commit(session, effects)
+
+    def observe(self, session_id: SessionId, observer: Observer) -> Callable[[], None]:
+        """Show a program what a session's members are told.
+
+        Returns:
+            A function that ends it.
+
+        Raises:
+            SessionNotFound: There is no such session.
+        """
+        room = self._rooms.get(session_id)
+        if room is None:
+            raise SessionNotFound(f"No session has the id {session_id!r}")
+        room.observers.append(observer)
+        return lambda: room.observers.remove(observer)
+
+    # --- For connections ----------------------------------------------------
+
+    def join(self, link: Link, request: Join) -> Session | None:
+        """Take a JOIN; the answer comes through the link, maybe later.
+
+        Returns:
+            The session that answers; ``None`` where the JOIN was refused.
+        """
+        try:
+            session, effects = self.registry.join(request, link.id, self._clock.now())
+        except Refused as refusal:
+            link.refuse_join(refusal)
+            return None
+        self._links[link.id] = link
+        self._commit(session, effects)
+        return session
+
+    def request(
+        self,
+        link: Link,
+        session: Session,
+        request: Leave | MemberListRequest | KickRequest | CloseRequest,
+    ) -> None:
+        """Take whatever else a member may ask of its session."""
+        now = self._clock.now()
+        try:
+            match request:
+                case Leave():
+                    effects = session.leave(link.id, now)
+                case MemberListRequest():
+                    effects = session.list_members(link.id, now)
+                case KickRequest(member_id=member_id, reason=reason):
+                    effects = session.kick_for(link.id, member_id, reason, now)
+                case CloseRequest(reason=reason):
+                    effects = session.close_for(link.id, reason, now)
+        except Refused as refusal:
+            link.refuse(refusal)
+            return
+        self._commit(session, effects)
+
+    def left(self, link: Link, session: Session) -> None:
+        """Note that a connection ended with 1000, which counts as leaving."""
+        self._ended(link, session, session.leave(link.id, self._clock.now()))
+
+    def faulted(self, link: Link, session: Session) -> None:
+        """Note that a connection ended because it broke the protocol."""
+        self._ended(link, session, session.fault(link.id, self._clock.now()))
+
+    def dropped(self, link: Link, session: Session, last_heartbeat_ns: int) -> None:
+        """Note that a connection ended in any other way; its seat waits."""
+        now = self._clock.now()
+        self._ended(link, session, session.drop(link.id, last_heartbeat_ns, now))
+
+    def silent(self, link: Link, session: Session) -> None:
+        """Note that a member sent no HEARTBEAT in time."""
+        self._commit(session, session.silence(link.id, self._clock.now()))
+
+    def expel(self, link: Link, session: Session, reason: str) -> None:
+        """Remove a member that broke a limit."""
+        self._commit(session, session.expel(link.id, reason, self._clock.now()))
+
+    # --- Saved, then said ---------------------------------------------------
+
+    def _ended(self, link: Link, session: Session, effects: Effects) -> None:
+        self._commit(session, effects)
+        room = self._rooms.get(session.id)
+        if room is None or link.id not in room.audience:
+            self._links.pop(link.id, None)
+
+    def _commit(self, session: Session, effects: Effects) -> None:
+        room = self._rooms.get(session.id)
+        if room is None or not effects:
+            return
+        if not session.ended:
+            self.registry.reschedule(session)
+        room.effects += effects
+        if not room.busy:
+            self._work_off(room)
+
+    def _work_off(self, room: _Room) -> None:
+        """Save and perform until nothing waits; performing may add to it."""
+        room.busy = True
+        while True:
+            effects, room.effects = room.effects, []
+            saving = self._store.save(room.session)
+            if saving is not None:
+                self._go_on_when_saved(saving, room, effects)
+                return
+            for effect in effects:
+                self._perform(room, effect)
+            if not room.effects:
+                break
+        room.busy = False
+
+    def _go_on_when_saved(
+        self, saving: "asyncio.Future[None]", room: _Room, effects: Effects
+    ) -> None:
+        def go_on(done: "asyncio.Future[None]") -> None:
+            room.saving = None
+            if done.cancelled():
+                return
+            if (error := done.exception()) is not None:
+                log.error("save_failed", session=room.session.id, error=str(error))
+                self._clock.call_later(SAVE_RETRY_S, save_again)
+                return
+            for effect in effects:
+                self._perform(room, effect)
+            if room.effects:
+                self._work_off(room)
+            else:
+                room.busy = False
+
+        def save_again() -> None:
+            # The newer changes that have come meanwhile are saved with it.
+            room.effects = effects + room.effects
+            self._work_off(room)
+
+        room.saving = saving
+        saving.add_done_callback(go_on)
+
+    async def _saved(self, room: _Room) -> None:
+        while room.saving is not None:
+            await asyncio.wait([room.saving])
+
+    # --- Performing ---------------------------------------------------------
+
+    def _perform(self, room: _Room, effect: Effect) -> None:  # noqa: C901  # one each
+        match effect:
+            case Send(connection=connection, message=message):
+                if (link := self._links.get(connection)) is not None:
+                    link.send(text_frame(encode(message)))
+                    self.stats.frames_out += 1
+            case Broadcast(message=message, omit=omit):
+                self._broadcast(room, message, omit)
+            case Attach(connection=connection, member_id=member_id):
+                if (link := self._links.get(connection)) is not None:
+                    room.audience[connection] = link
+                    self.stats.members += 1
+                    self.stats.joins += 1
+                    link.attach(room.session, member_id)
+            case BroadcastList():
+                self._pace_list(room)
+            case Detach(connection=connection):
+                self._detach(room, connection)
+            case Close(connection=connection, code=code, reason=reason):
+                if (link := self._detach(room, connection)) is not None:
+                    link.close(code, reason)
+            case Abort(connection=connection):
+                self.stats.takeovers += 1
+                if (link := self._detach(room, connection)) is not None:
+                    link.abort()
+            case Probe(connection=connection):
+                self._probe(room.session, connection)
+            case Refuse(connection=connection, refusal=refusal):
+                if (link := self._links.pop(connection, None)) is not None:
+                    link.refuse_join(refusal)
+            case End():
+                self._end(room)
+            case _:
+                assert_never(effect)
+
+    def _broadcast(
+        self, room: _Room, message: Announcement, omit: ConnectionId | None
+    ) -> None:
+        frame = text_frame(encode(message))
+        for connection, link in room.audience.items():
+            if connection != omit:
+                link.send(frame)
+        self.stats.frames_out += len(room.audience) - (omit in room.audience)
+        self._count(message)
+        for observer in tuple(room.observers):
+            observer(message)
+
+    def _count(self, message: Announcement) -> None:
+        if isinstance(message, MemberLeft):
+            self.stats.leaves[message.reason or LeaveReason.LEFT] += 1
+
+    def _detach(self, room: _Room, connection: ConnectionId) -> Link | None:
+        if room.audience.pop(connection, None) is not None:
+            self.stats.members -= 1
+        return self._links.pop(connection, None)
+
+    def _pace_list(self, room: _Room) -> None:
+        """Broadcast the list soon: at the end of this turn, or when it is due."""
+        if room.list_timer is not None:
+            return
+        wait_ns = room.next_list_ns - self._clock.monotonic_ns()
+
+        def send_list() -> None:
+            room.list_timer = None
+            if room.session.ended:
+                return
+            if room.busy:
+                # What the list would show is not saved yet: after it is.
+                room.effects.append(BroadcastList())
+                return
+            size = room.session.member_count
+            pace_s = min(size * len(room.audience) * LIST_COST_S, MAX_LIST_PACE_S)
+            now = self._clock.now()
+            room.next_list_ns = now.monotonic_ns + int(pace_s * 1e9)
+            self._broadcast(room, room.session.member_list(now), None)
+
+        room.list_timer = self._clock.call_later(max(0, wait_ns) / 1e9, send_list)
+
+    def _probe(self, session: Session, connection: ConnectionId) -> None:
+        def alive() -> None:
+            if (timer := self._probes.pop(connection, None)) is not None:
+                timer.cancel()
+                self._commit(session, session.answered(connection))
+
+        def dead() -> None:
+            self._probes.pop(connection, None)
+            now = self._clock.now()
+            self._commit(session, session.unanswered(connection, now))
+
+        if (earlier := self._probes.pop(connection, None)) is not None:
+            earlier.cancel()
+        wait_s = self._settings.takeover_wait_s
+        self._probes[connection] = self._clock.call_later(wait_s, dead)
+        if (link := self._links.get(connection)) is not None:
+            link.probe(alive)
+
+    def _end(self, room: _Room) -> None:
+        if room.list_timer is not None:
+            room.list_timer.cancel()
+        session = room.session
+        del self._rooms[session.id]
+        self.registry.forget(session)
+        self.stats.sessions_closed += 1
+        log.info("session_closed", session=session.id)

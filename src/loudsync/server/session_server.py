@@ -1,0 +1,328 @@
+"""The server as a whole: its parts, its life, its way to be embedded."""
+
+import asyncio
+import contextlib
+import errno
+import socket
+import ssl
+from types import TracebackType
+from typing import Final, Self
+
+from loudsync.core import Registry
+from loudsync.errors import LoudSyncError, StartFailed
+from loudsync.protocol import CloseCode
+from loudsync.server.clock import Clock, SystemClock
+from loudsync.server.connection import ServerConnection, Surroundings
+from loudsync.server.creation import DEFAULT_HOST_NAME, new_token, session_spec
+from loudsync.server.file_limit import connections_allowed
+from loudsync.server.front_door import FrontDoor
+from loudsync.server.hosting import HostedSession
+from loudsync.server.http_api import HttpApi
+from loudsync.server.links import base_url, check_public_url, join_link, reachable_host
+from loudsync.server.liveness import Liveness
+from loudsync.server.logs import get_logger
+from loudsync.server.metrics import Metrics
+from loudsync.server.runner import Runner
+from loudsync.server.settings import DEFAULT_MAX_MEMBERS, ServerSettings
+from loudsync.server.stats import ServerStats
+from loudsync.server.store import MemoryStore, SessionStore
+from loudsync.server.websocket import WebSocket
+
+log = get_logger("server")
+
+DEFAULT_PORT: Final = 8080
+
+EVERY_INTERFACE: Final = "0.0.0.0"  # noqa: S104  # guests come over the network
+
+SHUTDOWN_REASON: Final = "Server shutting down"
+
+_BACKLOG: Final = 4096
+"""Connections that may wait to be accepted: a crowd joins at once. The system
+may cap it (``net.core.somaxconn``)."""
+
+_MAX_PORT: Final = 65535
+
+
+class SessionServer:
+    """A LoudSync server: one port, many sessions. An async context manager.
+
+    ::
+
+        async with SessionServer(port=8080) as server:
+            session = await server.create_session("Friday Party")
+            print(session.join_url)
+            async for event in session:
+                print(event)
+
+    Args:
+        host: The address to listen at; by default every interface.
+        port: The port; 0 takes a free one, ``server.port`` tells which.
+        settings: Every number it goes by.
+        tls: Serve wss and https with this context instead of plain.
+        store: Where sessions are kept; by default in memory.
+        clock: What time it is; by default the system's.
+
+    Attributes:
+        settings: As given.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str = EVERY_INTERFACE,
+        port: int = DEFAULT_PORT,
+        settings: ServerSettings | None = None,
+        tls: ssl.SSLContext | None = None,
+        store: SessionStore | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self.settings = settings or ServerSettings()
+        self._host = host
+        self._port = port
+        self._tls = tls
+        self._store = store or MemoryStore()
+        self._clock = clock
+        self._parts: _Parts | None = None
+        self._is_starting = False
+        if self.settings.public_url:
+            check_public_url(self.settings.public_url)
+
+    # --- Its life -----------------------------------------------------------
+
+    async def start(self) -> None:
+        """Listen; return once guests can come.
+
+        Raises:
+            StartFailed: The address can't be used; the text says why.
+            LoudSyncError: It runs already.
+        """
+        if self._parts is not None or self._is_starting:
+            raise LoudSyncError("This server runs already")
+        self._is_starting = True
+        try:
+            parts = await self._listen()
+        finally:
+            self._is_starting = False
+        self._parts = parts
+        parts.liveness.start()
+        log.info("listening", url=self.url)
+
+    async def _listen(self) -> "_Parts":
+        if not 0 <= self._port <= _MAX_PORT:  # uvloop would take it modulo 65536
+            raise _why_not_listening(self._host, self._port, OverflowError())
+        parts = _Parts(self)
+        async with contextlib.AsyncExitStack() as undo:
+            undo.push_async_callback(self._store.close)
+            parts.runner.restore(self._store.load())
+            await parts.http.start()
+            undo.push_async_callback(parts.http.stop)
+            try:
+                # In two steps: cancelled in one, it would leave the socket open.
+                parts.listener = await asyncio.get_running_loop().create_server(
+                    parts.door,
+                    self._host,
+                    self._port,
+                    ssl=self._tls,
+                    backlog=_BACKLOG,
+                    start_serving=False,
+                )
+                undo.callback(parts.listener.close)
+                await parts.listener.start_serving()
+            except (OSError, ValueError) as fault:
+                raise _why_not_listening(self._host, self._port, fault) from None
+            self._port = parts.listener.sockets[0].getsockname()[1]
+            undo.pop_all()
+        return parts
+
+    async def stop(self, reason: str = SHUTDOWN_REASON) -> None:
+        """Close every session, give everybody a moment to read it, then end.
+
+        With a store that outlives the process the sessions stay in it instead,
+        and connections are closed with 1012 ("service restart").
+
+        Nothing of the server is left afterwards. A second call does nothing.
+        Cancelled while it waits, it drops what is still open and ends.
+        """
+        parts, self._parts = self._parts, None
+        if parts is None or parts.listener is None:
+            return
+        # Who still comes is told so with 503; the listener goes last.
+        parts.door.is_open = False
+        parts.liveness.stop()
+        try:
+            if self._store.outlives_process:
+                parts.runner.disconnect_all(CloseCode.SERVICE_RESTART, reason)
+            else:
+                await parts.runner.close_all(reason)
+            parts.close_newcomers()
+            await parts.wait_until_empty(self.settings.shutdown_grace_s)
+        finally:
+            parts.listener.close()
+            parts.door.abort_all()
+            await parts.http.stop()
+            await parts.listener.wait_closed()
+            await self._store.close()
+        log.info("stopped")
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    # --- Where it is --------------------------------------------------------
+
+    @property
+    def port(self) -> int:
+        """The port it listens at; once started, never 0."""
+        return self._port
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether it serves wss and https."""
+        return self._tls is not None
+
+    @property
+    def url(self) -> str:
+        """Its HTTP address as guests reach it, without a slash at the end."""
+        if self.settings.public_url:
+            return self.settings.public_url.rstrip("/")
+        host = reachable_host(self._host)
+        return base_url(host, self._port, is_secure=self.is_secure)
+
+    # --- Its sessions -------------------------------------------------------
+
+    async def create_session(
+        self,
+        name: str,
+        *,
+        host_name: str = DEFAULT_HOST_NAME,
+        max_members: int = DEFAULT_MAX_MEMBERS,
+        session_id: str | None = None,
+        listed: bool = False,
+        remote_host: bool = False,
+    ) -> HostedSession:
+        """Open a session.
+
+        Args:
+            host_name: What the host is called; a remote host brings its own.
+            session_id: An id of your own, else six characters are drawn.
+            listed: Show it to everybody in ``GET /sessions``.
+            remote_host: A device will host it, with ``host_token``; else this
+                process is the host, present from the start.
+
+        Raises:
+            InvalidSetting: A value is out of its range.
+            SessionExists: The id is taken.
+            TooManySessions: There are as many as there may be.
+        """
+        runner = self._running.runner
+        token = new_token() if remote_host else None
+        spec = session_spec(
+            runner.registry,
+            name,
+            host_name=host_name,
+            max_members=max_members,
+            session_id=session_id,
+            listed=listed,
+            token=token,
+        )
+        session = await runner.create(spec)
+        return HostedSession(runner, session, join_link(self.url, session.id), token)
+
+    def sessions(self) -> list[HostedSession]:
+        """Return every open session, whoever created it, oldest first."""
+        runner = self._running.runner
+        return [
+            HostedSession(runner, session, join_link(self.url, session.id), None)
+            for session in runner.registry
+            if not session.ended
+        ]
+
+    @property
+    def stats(self) -> ServerStats:
+        """What has happened so far, in numbers."""
+        return self._running.stats
+
+    @property
+    def connection_count(self) -> int:
+        """TCP connections that are open now."""
+        return self._running.door.connection_count
+
+    @property
+    def _running(self) -> "_Parts":
+        if self._parts is None:
+            raise LoudSyncError("This server does not run; use 'async with' or start()")
+        return self._parts
+
+
+class _Parts:
+    """What a running server is made of."""
+
+    def __init__(self, server: SessionServer) -> None:
+        settings = server.settings
+        self.stats = ServerStats()
+        clock = server._clock or SystemClock()  # noqa: SLF001  # its own parts
+        registry = Registry(settings.rules, settings.max_sessions)
+        self.runner = Runner(
+            registry,
+            server._store,  # noqa: SLF001
+            clock,
+            settings,
+            self.stats,
+        )
+        self.around = Surroundings(self.runner, clock, settings, self.stats)
+        self.liveness = Liveness(self.around)
+        self.http = HttpApi(
+            self.runner,
+            Metrics(self.stats, registry, lambda: self.door.connection_count),
+            settings,
+            is_ready=lambda: self.door.is_open,
+            base_url=lambda: server.url,
+            is_secure=server.is_secure,
+        )
+        self.door = FrontDoor(
+            settings,
+            self._accept,
+            self.http.protocol,
+            settings.max_connections or connections_allowed(),
+        )
+        self.listener: asyncio.Server | None = None
+
+    def _accept(self, socket: WebSocket) -> None:
+        socket.handle_with(ServerConnection(socket, self.around))
+
+    def close_newcomers(self) -> None:
+        """Close the connections that never joined."""
+        for connection in self.around.newcomers.pop_silent(2**63):
+            connection.going_away()
+
+    async def wait_until_empty(self, grace_s: float) -> None:
+        """Wait until every connection has ended, but not for longer than this."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace_s):
+                await self.door.emptied.wait()
+
+
+def _why_not_listening(host: str, port: int, fault: Exception) -> StartFailed:
+    where = f"{host}:{port}"
+    number = fault.errno if isinstance(fault, OSError) else None
+    if number == errno.EADDRINUSE:
+        advice = "the port is in use; stop what uses it or choose another with --port"
+    elif number == errno.EACCES:
+        advice = "this port needs more rights; choose one from 1024 up with --port"
+    elif number == errno.EADDRNOTAVAIL or isinstance(
+        fault, socket.gaierror | ValueError
+    ):
+        advice = "this machine has no such address; choose another with --host"
+    elif isinstance(fault, OverflowError):
+        advice = "a port is a number from 0 to 65535; choose another with --port"
+    else:
+        advice = f"{getattr(fault, 'strerror', None) or fault}"
+    return StartFailed(f"Can't listen at {where}: {advice}")

@@ -1,0 +1,122 @@
+"""What a connection is owed within one turn of the loop leaves in one write."""
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any, cast
+
+from loudsync.server.frames import close_frame, text_frame
+from loudsync.server.websocket import Ending, PicowsTransport, WebSocket, WriteTurn
+
+
+class CountingTcp:
+    """A TCP transport that keeps each write apart."""
+
+    def __init__(self, waiting: int = 0) -> None:
+        self.writes: list[bytes] = []
+        self.waiting = waiting
+        self.was_aborted = False
+
+    def write(self, data: bytes) -> None:
+        self.writes.append(data)
+
+    def get_write_buffer_size(self) -> int:
+        return self.waiting
+
+    def is_closing(self) -> bool:
+        return self.was_aborted
+
+    def abort(self) -> None:
+        self.was_aborted = True
+
+
+class Heard:
+    """A handler that notes the end."""
+
+    def __init__(self) -> None:
+        self.endings: list[tuple[Ending, int]] = []
+
+    def ended(self, ending: Ending, code: int) -> None:
+        self.endings.append((ending, code))
+
+
+def opened(tcp: CountingTcp, *, limit: int = 1000) -> tuple[WebSocket, Heard]:
+    turn = WriteTurn(asyncio.get_running_loop())
+    socket = WebSocket(turn, max_message_bytes=100, max_outgoing_bytes=limit)
+    heard = Heard()
+    socket.handle_with(cast("Any", heard))
+    transport = PicowsTransport(cast("Any", tcp), socket, lambda _: None)
+    socket.on_ws_connected(cast("Any", SimpleNamespace(underlying_transport=transport)))
+    return socket, heard
+
+
+async def next_turn() -> None:
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+
+async def test_one_write_a_turn() -> None:
+    tcp = CountingTcp()
+    socket, _ = opened(tcp)
+    frames = [text_frame(b"%d" % number) for number in range(16)]
+    for each in frames:
+        socket.send(each)
+    assert tcp.writes == []
+    await next_turn()
+    assert tcp.writes == [b"".join(frames)]
+    socket.send(frames[0])
+    await next_turn()
+    assert tcp.writes[1:] == [frames[0]]
+
+
+async def test_much_in_one_turn_is_written_early() -> None:
+    tcp = CountingTcp()
+    socket, _ = opened(tcp, limit=10_000_000)
+    for _ in range(3):
+        socket.send(text_frame(b"x" * 60_000))
+    assert len(tcp.writes) == 1
+    await next_turn()
+    assert sum(map(len, tcp.writes)) == 3 * 60_004
+
+
+async def test_a_backlog_may_grow_by_the_limit_and_no_further() -> None:
+    tcp = CountingTcp()
+    socket, heard = opened(tcp, limit=1000)
+    first = text_frame(b"x" * 5000)  # one list may be larger than the limit
+    socket.send(first)
+    socket.flush()
+    assert tcp.writes == [first]
+    tcp.waiting = len(first) + 990
+    socket.send(b"12345678")
+    socket.flush()
+    assert len(tcp.writes) == 2, "up to the limit"
+    tcp.waiting = len(first) + 998
+    socket.send(b"123")
+    socket.flush()
+    assert len(tcp.writes) == 2, "one byte over it"
+    assert tcp.was_aborted
+    assert heard.endings == [(Ending.OVERFLOW, 1006)]
+
+
+async def test_a_backlog_that_drained_starts_anew() -> None:
+    tcp = CountingTcp()
+    socket, heard = opened(tcp, limit=10)
+    for _ in range(50):
+        socket.send(text_frame(b"x" * 9))
+        socket.flush()
+    assert len(tcp.writes) == 50
+    assert heard.endings == []
+
+
+async def test_after_the_end_nothing_is_written() -> None:
+    tcp = CountingTcp()
+    socket, _ = opened(tcp)
+    socket.abort()
+    socket.send(b"too late")
+    await next_turn()
+    assert tcp.writes == []
+
+
+def test_a_close_reason_is_cut_between_characters() -> None:
+    cut = close_frame(1000, "é" * 100)
+    assert len(cut) == 2 + 2 + 122
+    assert cut[4:].decode() == "é" * 61
