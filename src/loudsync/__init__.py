@@ -1,0 +1,48 @@
+"""LoudSync: real-time sessions over WebSocket.
+
+``host`` gives a party, ``join`` goes to one, ``SessionServer`` runs many.
+What happens there comes as the typed ``events``; what goes wrong, as the typed
+``errors``.
+"""
+
+from loudsync import errors
+from loudsync._version import __version__
+from loudsync.client import Client, ClientSettings, join
+from loudsync.core import events
+from loudsync.errors import LoudSyncError
+from loudsync.protocol import (
+    ConnectionState,
+    ConnectionStatus,
+    ErrorCode,
+    LeaveReason,
+    MemberInfo,
+    SessionInfo,
+)
+from loudsync.server import (
+    EventStream,
+    HostedSession,
+    ServerSettings,
+    SessionServer,
+    host,
+)
+
+__all__ = [
+    "Client",
+    "ClientSettings",
+    "ConnectionState",
+    "ConnectionStatus",
+    "ErrorCode",
+    "EventStream",
+    "HostedSession",
+    "LeaveReason",
+    "LoudSyncError",
+    "MemberInfo",
+    "ServerSettings",
+    "SessionInfo",
+    "SessionServer",
+    "__version__",
+    "errors",
+    "events",
+    "host",
+    "join",
+]

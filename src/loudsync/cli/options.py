@@ -1,0 +1,231 @@
+"""What the commands take: each option once, with its help and its limits.
+
+Every option is an environment variable as well: ``--max-members`` is
+``LOUDSYNC_MAX_MEMBERS``.
+"""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from loudsync.server import MAX_MEMBERS
+
+MAX_SECONDS: Final = 86_400
+"""A day: a limit that keeps typing errors out, not a use that is known."""
+
+
+class LogFormat(StrEnum):
+    """How logs are written."""
+
+    CONSOLE = "console"
+    JSON = "json"
+
+
+class LogLevel(StrEnum):
+    """From which weight on logs are written."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+def _option(declaration: str, help_text: str, **more: Any) -> Any:
+    name = declaration.split("/")[0].removeprefix("--").replace("-", "_").upper()
+    return typer.Option(
+        declaration,
+        envvar=f"LOUDSYNC_{name}",
+        show_envvar=True,
+        help=help_text,
+        **more,
+    )
+
+
+# --- host and serve ----------------------------------------------------------
+
+Port = Annotated[
+    int,
+    _option(
+        "--port",
+        "The port to listen at; 0 takes a free one.",
+        metavar="PORT",
+        min=0,
+        max=65535,
+    ),
+]
+Host = Annotated[
+    str,
+    _option(
+        "--host",
+        "The address to listen at; 0.0.0.0 is every network.",
+        metavar="ADDRESS",
+    ),
+]
+HeartbeatTimeout = Annotated[
+    float,
+    _option(
+        "--heartbeat-timeout",
+        "Seconds of silence after which a member is gone; clients speak every 5.",
+        metavar="SECONDS",
+        min=0.1,
+        max=MAX_SECONDS,
+    ),
+]
+HeartbeatCheck = Annotated[
+    float | None,
+    _option(
+        "--heartbeat-check",
+        "Seconds between two looks for silent members.",
+        metavar="SECONDS",
+        min=0.05,
+        max=MAX_SECONDS,
+        show_default="5, or the timeout where that is less",
+    ),
+]
+MaxMessageRate = Annotated[
+    float,
+    _option(
+        "--max-message-rate",
+        "Messages a second that one connection may send; 0: no limit.",
+        metavar="NUMBER",
+        min=0,
+        max=1_000_000,
+    ),
+]
+MaxSessions = Annotated[
+    int,
+    _option(
+        "--max-sessions", "Sessions at once.", metavar="NUMBER", min=1, max=1_000_000
+    ),
+]
+MaxMessageSize = Annotated[
+    int,
+    _option(
+        "--max-message-size",
+        "Bytes of the largest message.",
+        metavar="BYTES",
+        min=1024,
+        max=16 * 1024**2,
+    ),
+]
+TlsCert = Annotated[
+    Path | None,
+    _option(
+        "--tls-cert",
+        "Serve wss and https with this PEM certificate chain.",
+        metavar="FILE",
+    ),
+]
+TlsKey = Annotated[
+    Path | None,
+    _option("--tls-key", "The certificate's unencrypted PEM key.", metavar="FILE"),
+]
+PublicUrl = Annotated[
+    str,
+    _option(
+        "--public-url",
+        "Where guests reach the server, for links; as https://party.example.org.",
+        metavar="URL",
+        show_default="this machine's address",
+    ),
+]
+LogFormatOption = Annotated[
+    LogFormat,
+    _option(
+        "--log-format", "How logs are written to standard error.", case_sensitive=False
+    ),
+]
+HostLogLevel = Annotated[
+    LogLevel,
+    _option("--log-level", "The least weight of what is logged.", case_sensitive=False),
+]
+Json = Annotated[
+    bool,
+    _option("--json", "Print one JSON object a line for each event, nothing else."),
+]
+
+# --- serve -------------------------------------------------------------------
+
+State = Annotated[
+    Path | None,
+    _option(
+        "--state",
+        "Keep the sessions in this file, so that they outlive the server.",
+        metavar="FILE",
+        show_default="in memory",
+    ),
+]
+
+# --- host --------------------------------------------------------------------
+
+PartyName = Annotated[
+    str, typer.Argument(metavar="NAME", help="What the party is called.")
+]
+HostName = Annotated[
+    str, _option("--host-name", "What guests see you called.", metavar="NAME")
+]
+MaxMembers = Annotated[
+    int,
+    _option(
+        "--max-members",
+        "Seats, yours included.",
+        metavar="NUMBER",
+        min=1,
+        max=MAX_MEMBERS,
+    ),
+]
+SessionIdOption = Annotated[
+    str | None,
+    _option(
+        "--session-id",
+        "The code guests type: letters, digits, - and _.",
+        metavar="CODE",
+        show_default="six characters are drawn",
+    ),
+]
+Listed = Annotated[
+    bool, _option("--listed/--unlisted", "Show the party to who opens the page.")
+]
+
+# --- join --------------------------------------------------------------------
+
+Target = Annotated[
+    str,
+    typer.Argument(
+        metavar="URL|CODE",
+        help="The party's link, the server's address, or the party's code.",
+    ),
+]
+Session = Annotated[
+    str | None,
+    _option(
+        "--session",
+        "The party's code, where the address doesn't name it.",
+        metavar="CODE",
+        show_default=False,
+    ),
+]
+GuestName = Annotated[
+    str | None,
+    _option(
+        "--name",
+        "What others see you called.",
+        metavar="NAME",
+        show_default="your login name",
+    ),
+]
+Token = Annotated[
+    str | None,
+    _option(
+        "--token",
+        "Join as the host, with the session's host token. Others on this machine "
+        "can see it here; the variable hides it.",
+        metavar="TOKEN",
+        show_default=False,
+    ),
+]
+Server = Annotated[
+    str, _option("--server", "Where a bare CODE is joined.", metavar="URL")
+]

@@ -1,0 +1,72 @@
+"""Signals on every event loop there is."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from loudsync.cli import runtime
+
+pytestmark = pytest.mark.skipif(
+    sys.platform == "win32", reason="no signals to itself there"
+)
+
+NUMBERS = (signal.SIGINT, signal.SIGTERM)
+
+
+@pytest.fixture(autouse=True)
+def handlers_come_back() -> Iterator[None]:
+    numbers = (*NUMBERS, signal.SIGHUP)
+    before = {number: signal.getsignal(number) for number in numbers}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture(params=["asyncio", "uvloop"])
+def loop(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    factory: Callable[[], asyncio.AbstractEventLoop] = runtime._new_event_loop
+    if request.param == "asyncio":
+        factory = asyncio.new_event_loop
+    monkeypatch.setattr(runtime, "_new_event_loop", factory)
+
+
+@pytest.mark.usefixtures("loop")
+@pytest.mark.parametrize("number", [*NUMBERS, signal.SIGHUP])
+def test_the_first_signal_asks_to_stop_and_the_second_is_the_systems(
+    number: signal.Signals,
+) -> None:
+    async def command(stop: asyncio.Event) -> int:
+        # From a timer, so that the loop is asleep when the signal comes.
+        loop = asyncio.get_running_loop()
+        loop.call_later(0.05, os.kill, os.getpid(), number)
+        async with asyncio.timeout(20):
+            await stop.wait()
+        return 7
+
+    assert runtime.run(command) == 7
+    assert [signal.getsignal(n) for n in NUMBERS] == [signal.SIG_DFL] * 2
+
+
+@pytest.mark.usefixtures("loop")
+def test_without_a_signal_everything_is_as_before() -> None:
+    before = [signal.getsignal(n) for n in NUMBERS]
+
+    async def command(stop: asyncio.Event) -> int:
+        return int(stop.is_set())
+
+    assert runtime.run(command) == 0
+    assert [signal.getsignal(n) for n in NUMBERS] == before
+
+
+@pytest.mark.usefixtures("loop")
+def test_nohup_is_respected() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    async def command(_stop: asyncio.Event) -> int:
+        return int(signal.getsignal(signal.SIGHUP) is signal.SIG_IGN)
+
+    assert runtime.run(command) == 1
