@@ -1,0 +1,62 @@
+# make party   set everything up and start a party on port 8080
+# make test    set everything up and run every check: the one gate
+# make format  let ruff format the code
+# make clean   remove what the above made
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+PARTY ?= The Party
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help party test lint types layers unit format clean
+
+help:
+	@sed -n 's/^# //p' Makefile
+
+party: $(VENV)/.installed
+	@$(BIN)/loudsync host "$(PARTY)" $(ARGS)
+
+test: lint types layers unit
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+
+types: $(VENV)/.installed-dev
+	$(BIN)/mypy
+
+layers: $(VENV)/.installed-dev
+	$(BIN)/lint-imports --no-logo
+
+unit: $(VENV)/.installed-dev
+	LOUDSYNC_CHROMIUM="$$($(BIN)/python scripts/find_chromium.py --install)" && \
+	export LOUDSYNC_CHROMIUM && \
+	$(BIN)/coverage run -m pytest
+	@$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --include='src/loudsync/protocol/*,src/loudsync/core/*' --fail-under=100
+	@$(BIN)/coverage report | tail -1
+
+format: $(VENV)/.installed-dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf $(VENV) .coverage* .hypothesis .import_linter_cache .mypy_cache \
+		.pytest_cache .ruff_cache build dist
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "LoudSync needs Python 3.11 or newer; name one with PYTHON=..." >&2; exit 1; }
+	@echo "Setting up in $(VENV) (once; takes a minute)"
+	@$(PYTHON) -m venv $(VENV) || \
+		{ echo "Python can't make a virtual environment; install python3-venv" >&2; exit 1; }
+
+$(VENV)/.installed: $(BIN)/python pyproject.toml constraints.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
