@@ -17,7 +17,6 @@ from core_builders import (
     refusal_of,
     welcomed,
 )
-
 from loudsync.core import Registry, Session
 from loudsync.core.host import HOST_LOST, HOST_NEVER_CAME
 from loudsync.core.records import SeatRecord, SessionChanges, SessionRecord

@@ -592,10 +592,3 @@ async def test_a_method_that_is_not_there(
         error = await error_of(answer, 405)
         assert set(answer.headers["Allow"].split(",")) == allowed
     assert error["code"] == "method_not_allowed"
-
-
-async def test_one_request_per_connection(server: SessionServer) -> None:
-    request = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: keep-alive\r\n\r\n"
-    answer = await exchange(server.port, request)
-    assert answer.headers["connection"] == "close"
-    assert answer.json() == {"status": "ok"}

@@ -133,6 +133,13 @@ async def test_garbage_is_answered_or_dropped(
     no_traceback(caplog)
 
 
+async def test_one_request_per_connection(server: SessionServer) -> None:
+    request = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: keep-alive\r\n\r\n"
+    answer = await exchange(server.port, request)
+    assert answer.headers["connection"] == "close"
+    assert answer.json() == {"status": "ok"}
+
+
 async def test_only_the_first_of_pipelined_requests_is_answered(
     server: SessionServer,
 ) -> None:

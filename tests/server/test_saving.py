@@ -150,6 +150,9 @@ async def test_kick_and_close_return_once_they_are_saved(
     closing = asyncio.ensure_future(server.runner.close(SessionId("abc123"), "Bye"))
     await asyncio.sleep(0)
     assert not closing.done()
+    await store.done(OSError("disk full"))
+    assert not closing.done(), "not saved is not done"
+    server.clock.advance(SAVE_RETRY_S)
     await store.done()
     await asyncio.wait_for(closing, 20)
     assert SessionId("abc123") not in server.runner.registry

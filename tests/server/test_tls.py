@@ -16,7 +16,8 @@ import pytest
 from websockets.asyncio.client import connect
 
 from loudsync import ServerSettings, SessionServer
-from loudsync.errors import StartFailed
+from loudsync import join as join_party
+from loudsync.errors import ConnectionFailed, StartFailed
 from loudsync.server.tls import load_tls
 from raw_peer import PATIENCE_S, until
 from stage import join
@@ -52,6 +53,15 @@ async def test_https(server: SessionServer) -> None:
     ):
         assert a.status == 201
         assert (await a.json())["joinUrl"] == f"{server.url}/?session=abc123"
+
+
+async def test_our_own_client_over_wss(server: SessionServer) -> None:
+    session = await server.create_session("Party")
+    url = f"{server.url}/?session={session.id}"
+    async with join_party(url, name="Ann", tls=trusting()) as party:
+        assert party.session.name == "Party"
+    with pytest.raises(ConnectionFailed, match="no trusted TLS connection"):
+        await join_party(url, name="Bob").__aenter__()
 
 
 async def test_wss(server: SessionServer) -> None:

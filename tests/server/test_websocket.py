@@ -87,27 +87,26 @@ async def test_invalid_utf_8_across_fragments_closes_with_1007(peer: RawPeer) ->
     assert await peer.closed() == 1007
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        frame(TEXT, b"{}", masked=False),
-        b"\xc1" + frame(TEXT, b"{}")[1:],  # reserved bit 1
-        b"\xa1" + frame(TEXT, b"{}")[1:],  # reserved bit 2
-        b"\x91" + frame(TEXT, b"{}")[1:],  # reserved bit 3
-        frame(0x3, b""),  # reserved data opcode
-        frame(0xB, b""),  # reserved control opcode
-        frame(PING, b"x", fin=False),
-        b"\x89\xfe\x00\x7e",  # a ping of 126 bytes
-        frame(CONTINUATION, b"x"),
-        frame(TEXT, b"a", fin=False) + frame(TEXT, b"b"),
-        frame(CLOSE, b"\x03"),
-        frame(CLOSE, struct.pack("!H", 1005)),
-        frame(CLOSE, struct.pack("!H", 1006)),
-        frame(CLOSE, struct.pack("!H", 999)),
-        frame(CLOSE, struct.pack("!H", 2000)),
-        frame(CLOSE, struct.pack("!H", 5000)),
-    ],
-)
+FORBIDDEN = {
+    "unmasked": frame(TEXT, b"{}", masked=False),
+    "reserved bit 1": b"\xc1" + frame(TEXT, b"{}")[1:],
+    "reserved bit 2": b"\xa1" + frame(TEXT, b"{}")[1:],
+    "reserved bit 3": b"\x91" + frame(TEXT, b"{}")[1:],
+    "reserved data opcode": frame(0x3, b""),
+    "reserved control opcode": frame(0xB, b""),
+    "fragmented ping": frame(PING, b"x", fin=False),
+    "long ping": b"\x89\xfe\x00\x7e",
+    "continuation of nothing": frame(CONTINUATION, b"x"),
+    "text in a text": frame(TEXT, b"a", fin=False) + frame(TEXT, b"b"),
+    "half a close code": frame(CLOSE, b"\x03"),
+    **{
+        f"close code {code}": frame(CLOSE, struct.pack("!H", code))
+        for code in (0, 999, 1004, 1005, 1006, 1015, 2000, 5000)
+    },
+}
+
+
+@pytest.mark.parametrize("wrong", FORBIDDEN.values(), ids=FORBIDDEN)
 async def test_what_the_protocol_forbids_closes_with_1002(
     peer: RawPeer, wrong: bytes
 ) -> None:

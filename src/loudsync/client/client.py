@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from types import TracebackType
@@ -57,9 +58,15 @@ class Client(AsyncIterator[ClientEvent]):
     """
 
     def __init__(
-        self, url: str, request: Join, settings: ClientSettings, clock: Clock
+        self,
+        url: str,
+        request: Join,
+        settings: ClientSettings,
+        clock: Clock,
+        tls: ssl.SSLContext | None,
     ) -> None:
         self._clock = clock
+        self._tls = tls
         self._keeper = SeatKeeper(url, request, settings, clock)
         self._http: aiohttp.ClientSession | None = None
         self._task: asyncio.Task[None] | None = None
@@ -204,7 +211,7 @@ class Client(AsyncIterator[ClientEvent]):
         """
         if self._http is not None:
             raise RuntimeError("A client joins once; call join() for another")
-        self._http = http = open_http()
+        self._http = http = open_http(self._tls)
         try:
             await self._keeper.join(http)
         except BaseException:

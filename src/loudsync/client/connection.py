@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Awaitable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Literal
@@ -59,13 +60,17 @@ class Socket(_Response):
         self._response.close()
 
 
-def open_http() -> aiohttp.ClientSession:
+def open_http(tls: ssl.SSLContext | None) -> aiohttp.ClientSession:
     """Make what connections are opened with; its owner closes it.
 
     aiohttp's own limits are off: every wait here is bounded on the client's
     clock.
+
+    Args:
+        tls: What wss is trusted by; the system's certificates where ``None``.
     """
     return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(ssl=True if tls is None else tls),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
         ws_response_class=Socket,
     )

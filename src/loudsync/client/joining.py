@@ -1,6 +1,7 @@
 """``join``: check what was given, make a client of it."""
 
 import secrets
+import ssl
 
 from loudsync.client.address import parse_address
 from loudsync.client.client import Client
@@ -40,6 +41,7 @@ def join(
     token: str | None = None,
     device_id: str | None = None,
     settings: ClientSettings = _DEFAULTS,
+    tls: ssl.SSLContext | None = None,
     clock: Clock | None = None,
 ) -> Client:
     """Make a client of a session; ``async with`` connects it.
@@ -59,6 +61,8 @@ def join(
         device_id: What a seat is kept for, 1-128 characters; random where not
             given. Keep it to get the seat back after a restart.
         settings: Numbers; the specification's where not given.
+        tls: What a ``wss://`` server is trusted by, for a certificate of your
+            own; the system's certificates where not given.
         clock: Time; this machine's where not given.
 
     Raises:
@@ -75,7 +79,7 @@ def join(
     if device_id is None:
         device_id = secrets.token_hex(_DEVICE_ID_BYTES)
     request = _check_join(session_id, device_id, name, token)
-    return Client(address.url, request, settings, clock or SystemClock())
+    return Client(address.url, request, settings, clock or SystemClock(), tls)
 
 
 def _check_join(session_id: str, device_id: str, name: str, token: str | None) -> Join:

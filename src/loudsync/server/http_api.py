@@ -267,6 +267,7 @@ class HttpApi:
             response = _refused(refusal)
         except LoudSyncError as refusal:
             response = _error(_as_http(refusal))
+        response.headers.setdefault("Server", "loudsync")
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
         response.headers.setdefault("Cache-Control", "no-store")
         return response

@@ -108,8 +108,8 @@ class _Room:
         "list_timer",
         "next_list_ns",
         "observers",
-        "saving",
         "session",
+        "worked_off",
     )
 
     def __init__(self, session: Session) -> None:
@@ -117,7 +117,7 @@ class _Room:
         self.audience: dict[ConnectionId, Link] = {}
         self.effects: Effects = []
         self.busy = False
-        self.saving: asyncio.Future[None] | None = None
+        self.worked_off: asyncio.Future[None] | None = None
         self.observers: list[Observer] = []
         self.list_timer: Timer | None = None
         self.next_list_ns = 0
@@ -323,13 +323,12 @@ class Runner:
                 self._perform(room, effect)
             if not room.effects:
                 break
-        room.busy = False
+        _now_idle(room)
 
     def _go_on_when_saved(
         self, saving: "asyncio.Future[None]", room: _Room, effects: Effects
     ) -> None:
         def go_on(done: "asyncio.Future[None]") -> None:
-            room.saving = None
             if done.cancelled():
                 return
             if (error := done.exception()) is not None:
@@ -341,19 +340,20 @@ class Runner:
             if room.effects:
                 self._work_off(room)
             else:
-                room.busy = False
+                _now_idle(room)
 
         def save_again() -> None:
             # The newer changes that have come meanwhile are saved with it.
             room.effects = effects + room.effects
             self._work_off(room)
 
-        room.saving = saving
+        if room.worked_off is None:
+            room.worked_off = asyncio.get_running_loop().create_future()
         saving.add_done_callback(go_on)
 
     async def _saved(self, room: _Room) -> None:
-        while room.saving is not None:
-            await asyncio.wait([room.saving])
+        if room.worked_off is not None:
+            await asyncio.shield(room.worked_off)
 
     # --- Performing ---------------------------------------------------------
 
@@ -461,3 +461,10 @@ class Runner:
         self.registry.forget(session)
         self.stats.sessions_closed += 1
         log.info("session_closed", session=session.id)
+
+
+def _now_idle(room: _Room) -> None:
+    room.busy = False
+    if room.worked_off is not None:
+        room.worked_off.set_result(None)
+        room.worked_off = None
