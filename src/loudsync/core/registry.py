@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
+from loudsync.core.admission import check_version
 from loudsync.core.deadlines import Deadlines
 from loudsync.core.effects import ConnectionId, Effects
 from loudsync.core.moment import Moment
@@ -12,9 +13,8 @@ from loudsync.errors import (
     SessionExists,
     SessionNotFound,
     TooManySessions,
-    VersionMismatch,
 )
-from loudsync.protocol import PROTOCOL_VERSION, Join, SessionId
+from loudsync.protocol import Join, SessionId
 
 MAX_SESSIONS = 10_000
 """Sessions a server has at most by default (contract, section 7)."""
@@ -91,7 +91,7 @@ class Registry:
 
         Source: contract, section 3, "Checks in this order".
         """
-        _check_version(request.version)
+        check_version(request.version)
         session = self.find(request.session_id)
         return session, session.join(request, connection, now)
 
@@ -116,15 +116,3 @@ class Registry:
         """Free the id of a session that has ended."""
         del self._sessions[session.id]
         self._deadlines.discard(session.id)
-
-
-def _check_version(requested: str) -> None:
-    if _major(requested) != _major(PROTOCOL_VERSION):
-        raise VersionMismatch(
-            f"This server speaks version {PROTOCOL_VERSION}, not {requested}",
-            {"supported": PROTOCOL_VERSION, "requested": requested},
-        )
-
-
-def _major(version: str) -> int:
-    return int(version.split(".", 1)[0])

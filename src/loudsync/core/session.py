@@ -9,6 +9,7 @@ but waits for it, waits no more once it is said to have ended.
 
 from typing import NoReturn
 
+from loudsync.core.admission import check_allowed, check_seat_free, own_seat
 from loudsync.core.deadlines import Deadlines
 from loudsync.core.effects import (
     Abort,
@@ -34,13 +35,13 @@ from loudsync.core.host import (
 from loudsync.core.moment import Moment
 from loudsync.core.records import ChangeLog, SessionChanges, SessionRecord
 from loudsync.core.seat import Challenger, Seat, SeatTrigger
+from loudsync.core.seating import Seating
 from loudsync.core.session_spec import SessionRules, SessionSpec
 from loudsync.errors import (
     AlreadyJoined,
     InvalidMessage,
     MemberNotFound,
     Refused,
-    SessionFull,
     SessionNotFound,
     Unauthorized,
 )
@@ -48,7 +49,6 @@ from loudsync.protocol import (
     CloseCode,
     ConnectionStatus,
     DeviceId,
-    DeviceType,
     Join,
     Kicked,
     LeaveReason,
@@ -80,10 +80,7 @@ class Session:
         self._created_ns = now.monotonic_ns
         self._rules = rules
         self._next_number = 1
-        self._seats: dict[MemberId, Seat] = {}
-        self._by_device: dict[DeviceId, Seat] = {}
-        self._by_connection: dict[ConnectionId, Seat] = {}
-        self._challenged: dict[ConnectionId, Seat] = {}
+        self._seating = Seating()
         self._kicked_devices: set[DeviceId] = set()
         self._deadlines: Deadlines[MemberId] = Deadlines()
         self._changes = ChangeLog()
@@ -138,7 +135,7 @@ class Session:
     @property
     def member_count(self) -> int:
         """Seats taken, the host's included whether it is there or not."""
-        return len(self._seats)
+        return len(self._seating)
 
     @property
     def next_due_ns(self) -> int | None:
@@ -147,7 +144,7 @@ class Session:
 
     def members(self) -> tuple[MemberInfo, ...]:
         """Everybody with a seat: the host first, then in order of arrival."""
-        return tuple([seat.info for seat in self._seats.values()])
+        return tuple([seat.info for seat in self._seating])
 
     def member_list(self, now: Moment) -> MemberList:
         """Return ``members`` as the message that carries them."""
@@ -177,10 +174,10 @@ class Session:
         """
         if self.ended:
             raise _over()
-        self._check_allowed(request)
-        seat = self._seat_of(request)
+        check_allowed(request, self.spec.token_hash, self._kicked_devices)
+        seat = own_seat(request, self._seating, self._host)
         if seat is None:
-            self._check_seat_free()
+            check_seat_free(self._seating, self.spec.max_members)
             seat = self._take_seat(request, now)
         elif seat.connection is not None:
             return self._challenge(seat, request, connection)
@@ -192,7 +189,7 @@ class Session:
 
         Source: contract, section 5.
         """
-        seat = self._by_connection.get(old)
+        seat = self._seating.of_connection(old)
         return [] if seat is None else self._refuse_challenger(seat, _already_seated())
 
     def unanswered(self, old: ConnectionId, now: Moment) -> Effects:
@@ -200,12 +197,10 @@ class Session:
 
         Source: contract, section 5.
         """
-        seat = self._by_connection.get(old)
-        if seat is None or seat.challenger is None:
+        seat = self._seating.of_connection(old)
+        challenger = None if seat is None else self._seating.pop_challenger(seat)
+        if seat is None or challenger is None:
             return []
-        challenger = seat.challenger
-        del self._by_connection[old]
-        del self._challenged[challenger.connection]
         return [
             Abort(old),
             *self._admit(
@@ -246,8 +241,7 @@ class Session:
             return []
         if seat.challenger is not None:
             return self.unanswered(connection, now)
-        del self._by_connection[connection]
-        seat.apply(SeatTrigger.DROP)
+        self._seating.vacate(seat, connection)
         self._deadlines.set(
             seat.member_id, last_heartbeat_ns + self._rules.heartbeat_timeout_ns
         )
@@ -275,7 +269,7 @@ class Session:
 
         Source: protocol v1.0, "Timeout Disconnect Flow".
         """
-        seat = self._by_connection.get(connection)
+        seat = self._seating.of_connection(connection)
         if seat is not None and seat.challenger is not None:
             return self.unanswered(connection, now)
         return self._give_up(
@@ -302,12 +296,12 @@ class Session:
         # Once more after each round: the last guest's end may be the session's.
         while due := self._deadlines.pop_due(now.monotonic_ns):
             for member_id in due:
-                seat = self._seats[member_id]
-                if seat is not self._host:
+                seat = self._seating.of_member(member_id)
+                if seat is not None and seat is not self._host:
                     effects += self._free(
                         seat, SeatTrigger.SILENCE, LeaveReason.TIMEOUT, now
                     )
-                elif seat.status is ConnectionStatus.RECONNECTING:
+                elif self._host.status is ConnectionStatus.RECONNECTING:
                     return effects + self.close(HOST_LOST, now)
                 elif self._host_may_still_come(now):
                     self._deadlines.set(member_id, self._last_call_ns)
@@ -319,13 +313,13 @@ class Session:
 
     def list_members(self, connection: ConnectionId, now: Moment) -> Effects:
         """Send MEMBER_LIST to a member that asked (contract, section 3)."""
-        if connection not in self._by_connection:
+        if self._seating.of_connection(connection) is None:
             return []
         return [Send(connection, self.member_list(now))]
 
     def measured(self, connection: ConnectionId, latency_ms: int) -> None:
         """Note a member's round trip, for the next MEMBER_LIST."""
-        if (seat := self._by_connection.get(connection)) is not None:
+        if (seat := self._seating.of_connection(connection)) is not None:
             seat.measured(latency_ms)
 
     def kick_for(
@@ -370,7 +364,7 @@ class Session:
 
         Source: protocol v1.0, "5. KICKED"; contract, section 3.
         """
-        seat = self._seats.get(member_id)
+        seat = self._seating.of_member(member_id)
         if seat is None:
             raise MemberNotFound(member_id)
         if seat is self._host or seat.device_id is None:
@@ -418,14 +412,14 @@ class Session:
         effects: Effects = [
             Broadcast(SessionClosed(timestamp_ms=now.unix_ms, reason=reason))
         ]
-        for seat in list(self._challenged.values()):
+        for seat in self._seating:
             effects += self._refuse_challenger(seat, _over())
         effects += [
-            Close(connection, CloseCode.NORMAL) for connection in self._by_connection
+            Close(connection, CloseCode.NORMAL)
+            for connection in self._seating.connections()
         ]
         effects.append(End())
-        for index in (self._seats, self._by_device, self._by_connection):
-            index.clear()
+        self._seating.clear()
         self._deadlines = Deadlines()
         return effects
 
@@ -443,7 +437,7 @@ class Session:
             if is_here
             else ConnectionStatus.DISCONNECTED,
         )
-        self._seats[seat.member_id] = seat
+        self._seating.add(seat)
         self._changes.seated(seat)
         if not is_here:
             due_ns = self._created_ns + self._rules.host_wait_ns
@@ -465,44 +459,10 @@ class Session:
                 joined_at_ms=kept.joined_at_ms,
                 status=ConnectionStatus.RECONNECTING,
             )
-            self._seats[seat.member_id] = seat
-            self._by_device[kept.device_id] = seat
+            self._seating.add(seat)
             self._deadlines.set(seat.member_id, due_ns)
             if seat.is_host:
                 self._host = seat
-
-    def _check_allowed(self, request: Join) -> None:
-        device = request.device_info
-        if device.type is DeviceType.HOST and not self.is_host_token(request.token):
-            raise Unauthorized("Joining as the host needs the session's host token")
-        if device.id in self._kicked_devices:
-            raise Unauthorized("The host removed this device from the session")
-
-    def _seat_of(self, request: Join) -> Seat | None:
-        """Find the seat that is the device's own.
-
-        The host's seat belongs to who has the token, on whatever device, and
-        never to a device without it.
-        """
-        held = self._by_device.get(request.device_info.id)
-        if request.device_info.type is DeviceType.HOST:
-            if held is not None and held is not self._host:
-                raise AlreadyJoined("This device has a seat as a guest; leave first")
-            return self._host
-        if held is self._host:
-            raise AlreadyJoined("This device has the host's seat; leave first")
-        waiting = self._host.challenger
-        if waiting is not None and waiting.device_id == request.device_info.id:
-            raise AlreadyJoined("This device waits for the host's seat")
-        return held
-
-    def _check_seat_free(self) -> None:
-        taken, seats = len(self._seats), self.spec.max_members
-        if taken >= seats:
-            raise SessionFull(
-                f"Session has reached maximum capacity ({seats} members)",
-                {"maxMembers": seats, "currentMembers": taken},
-            )
 
     def _take_seat(self, request: Join, now: Moment) -> Seat:
         member_id = MemberId(f"client-{self._next_number}")
@@ -515,7 +475,7 @@ class Session:
             joined_at_ms=now.unix_ms,
             status=ConnectionStatus.DISCONNECTED,
         )
-        self._seats[member_id] = seat
+        self._seating.add(seat)
         self._changes.seated(seat)
         return seat
 
@@ -527,12 +487,9 @@ class Session:
         connection: ConnectionId,
         now: Moment,
     ) -> Effects:
-        self._forget_device(seat)
         if (seat.device_id, seat.name) != (device_id, name):
             self._changes.seated(seat)
-        seat.seat_device(connection, device_id, name)
-        self._by_device[device_id] = seat
-        self._by_connection[connection] = seat
+        self._seating.occupy(seat, connection, device_id, name)
         self._deadlines.discard(seat.member_id)
         stamp = now.unix_ms
         welcome = Welcome(
@@ -545,34 +502,25 @@ class Session:
             Broadcast(MemberJoined(timestamp_ms=stamp, member=seat.info), connection),
         ]
 
-    def _forget_device(self, seat: Seat) -> None:
-        if seat.device_id is not None:
-            self._by_device.pop(seat.device_id, None)
-
     def _challenge(
         self, seat: Seat, request: Join, connection: ConnectionId
     ) -> Effects:
         effects = self._refuse_challenger(seat, _already_seated())
         device = request.device_info
-        seat.challenger = Challenger(connection, device.id, device.name)
-        self._challenged[connection] = seat
+        challenger = Challenger(connection, device.id, device.name)
+        self._seating.set_challenger(seat, challenger)
         if not effects and seat.connection is not None:
             effects.append(Probe(seat.connection))
         return effects
 
     def _refuse_challenger(self, seat: Seat, refusal: Refused) -> Effects:
-        if seat.challenger is None:
-            return []
-        connection = seat.challenger.connection
-        del self._challenged[connection]
-        seat.challenger = None
-        return [Refuse(connection, refusal)]
+        challenger = self._seating.pop_challenger(seat)
+        return [] if challenger is None else [Refuse(challenger.connection, refusal)]
 
     def _seat_losing(self, connection: ConnectionId) -> Seat | None:
         """Find the seat of a connection that ends; one it waits for is not it."""
-        if (wanted := self._challenged.pop(connection, None)) is not None:
-            wanted.challenger = None
-        return self._by_connection.get(connection)
+        self._seating.forget_challenger(connection)
+        return self._seating.of_connection(connection)
 
     def _give_up(
         self,
@@ -603,11 +551,7 @@ class Session:
         self, seat: Seat, trigger: SeatTrigger, reason: LeaveReason, now: Moment
     ) -> Effects:
         effects = self._refuse_challenger(seat, _already_seated())
-        if seat.connection is not None:
-            del self._by_connection[seat.connection]
-        self._forget_device(seat)
-        seat.apply(trigger)
-        del self._seats[seat.member_id]
+        self._seating.free(seat, trigger)
         self._changes.freed(seat)
         self._deadlines.discard(seat.member_id)
         if self._host.status is ConnectionStatus.DISCONNECTED:
@@ -618,9 +562,10 @@ class Session:
         return [*effects, Broadcast(left)]
 
     def _may_ask_as_host(self, connection: ConnectionId, what: str) -> bool:
-        if connection not in self._by_connection:
+        seat = self._seating.of_connection(connection)
+        if seat is None:
             return False
-        if self._by_connection[connection] is not self._host:
+        if seat is not self._host:
             _refuse_to(what)
         return True
 
@@ -629,11 +574,11 @@ class Session:
         return self._created_ns + self._rules.host_wait_max_ns
 
     def _host_may_still_come(self, now: Moment) -> bool:
-        return len(self._seats) > 1 and now.monotonic_ns < self._last_call_ns
+        return len(self._seating) > 1 and now.monotonic_ns < self._last_call_ns
 
     def _call_for_host_again(self, now: Moment) -> None:
         """An empty session does not wait for its first host past 60 s."""
-        if len(self._seats) == 1:
+        if len(self._seating) == 1:
             due_ns = self._created_ns + self._rules.host_wait_ns
             self._deadlines.set(self.spec.host_id, max(due_ns, now.monotonic_ns))
 
