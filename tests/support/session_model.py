@@ -291,6 +291,7 @@ class Phone:
                 assert len(self.view) == len(members)
             case MemberJoined(member=info):
                 assert self.view is not None
+                assert info.id != self.member_id
                 self.view[info.id] = info
             case MemberLeft(member_id=member_id):
                 assert self.view is not None

@@ -155,6 +155,7 @@ def serve_command(
     port: take.Port = DEFAULT_PORT,
     host: take.Host = EVERY_INTERFACE,
     state: take.State = None,
+    api_key: take.ApiKey = "",
     json: take.Json = False,
     heartbeat_timeout: take.HeartbeatTimeout = _NUMBERS.heartbeat_timeout_s,
     heartbeat_check: take.HeartbeatCheck = None,
@@ -184,6 +185,7 @@ def serve_command(
                 max_sessions,
                 max_message_size,
                 public_url,
+                api_key,
             ),
             tls_cert=tls_cert,
             tls_key=tls_key,
@@ -236,6 +238,7 @@ def _settings(
     max_sessions: int,
     max_message_size: int,
     public_url: str,
+    api_key: str = "",
 ) -> ServerSettings:
     if heartbeat_check is None:
         heartbeat_check = min(_NUMBERS.heartbeat_check_s, heartbeat_timeout)
@@ -246,6 +249,7 @@ def _settings(
         max_sessions=max_sessions,
         max_message_bytes=max_message_size,
         public_url=public_url,
+        api_key=api_key,
     )
 
 

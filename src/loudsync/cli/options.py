@@ -148,6 +148,17 @@ Json = Annotated[
 
 # --- serve -------------------------------------------------------------------
 
+ApiKey = Annotated[
+    str,
+    _option(
+        "--api-key",
+        "What POST /sessions asks for as a bearer token. Others on this machine "
+        "can see it here; the variable hides it.",
+        metavar="KEY",
+        show_default="none: anybody may open parties",
+    ),
+]
+
 State = Annotated[
     Path | None,
     _option(

@@ -7,6 +7,7 @@ Source: contract, section 6.
 """
 
 import asyncio
+import hmac
 import logging
 import re
 from collections.abc import Awaitable, Callable
@@ -180,6 +181,7 @@ class HttpApi:
         return _json({"sessions": [_shown(session) for session in sessions]})
 
     async def _create_session(self, request: web.Request) -> web.StreamResponse:
+        self._check_api_key(request)
         wanted = await self._read_body(request, NewSession)
         self._check_ready()  # only now: the body may have come after the end
         token = new_token()
@@ -231,10 +233,15 @@ class HttpApi:
     def _find(self, request: web.Request) -> Session:
         return self._runner.registry.find(SessionId(request.match_info["id"]))
 
+    def _check_api_key(self, request: web.Request) -> None:
+        key = self._settings.api_key.encode()
+        given = _bearer_token(request).encode(errors="surrogateescape")
+        if key and not hmac.compare_digest(given, key):
+            raise Unauthorized("This needs the server's API key as a bearer token")
+
     def _find_as_host(self, request: web.Request) -> Session:
         session = self._find(request)
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not session.is_host_token(token.strip()):
+        if not session.is_host_token(_bearer_token(request)):
             raise Unauthorized("This needs the session's host token as a bearer token")
         return session
 
@@ -315,6 +322,11 @@ class _OneRequest(RequestHandler):
             resp = _refused(resp)
         resp.force_close()
         return await super().finish_response(request, resp, start_time)
+
+
+def _bearer_token(request: web.Request) -> str:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def _page(file: PageFile) -> Handler:

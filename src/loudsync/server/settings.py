@@ -41,6 +41,8 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         shutdown_grace_s: How long connections may take to close at the end.
         public_url: Where guests reach the server, for the links it gives out;
             empty: what each request came to.
+        api_key: What ``POST /sessions`` asks for as a bearer token; empty:
+            anybody may open sessions.
     """
 
     heartbeat_timeout_s: float = HEARTBEAT_TIMEOUT_S
@@ -62,6 +64,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_connections: int = 0
     shutdown_grace_s: float = 2.0
     public_url: str = ""
+    api_key: str = ""
 
     def __post_init__(self) -> None:
         for name in _POSITIVE:
