@@ -51,6 +51,7 @@ def test_nothing_happens_after_the_end() -> None:
     session = a_party()
     session.drop(BOB, at(2).monotonic_ns, at(2))
     session.close("over", at(3))
+    assert session.next_due_ns is None
     for link in (HOST, ADA, BOB):
         assert session.leave(link, at(4)) == []
         assert session.drop(link, at(4).monotonic_ns, at(4)) == []

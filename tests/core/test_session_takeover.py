@@ -140,6 +140,27 @@ def test_a_newcomer_lost_while_it_waits_leaves_the_seat_where_it_is() -> None:
     assert session.next_due_ns is None
 
 
+def test_a_refused_newcomers_late_end_does_not_disturb_the_next_one() -> None:
+    session = ada_challenged()
+    session.answered(OLD)
+    session.join(a_join("ada"), NEWER, at(3))
+    assert session.drop(NEW, at(2).monotonic_ns, at(4)) == []
+    assert session.unanswered(OLD, at(5)) == [
+        Abort(OLD),
+        *welcomed(session, 3, ADA, 5),
+    ]
+
+
+def test_a_newcomer_that_got_the_seat_makes_way_for_the_next_one_when_lost() -> None:
+    session = ada_challenged()
+    session.unanswered(OLD, at(3))
+    assert session.join(a_join("ada"), NEWER, at(4)) == [Probe(NEW)]
+    assert session.drop(NEW, at(4).monotonic_ns, at(5)) == [
+        Abort(NEW),
+        *welcomed(session, 3, ADA, 5),
+    ]
+
+
 def test_a_newcomer_expelled_while_it_waits_leaves_the_seat_where_it_is() -> None:
     session = ada_challenged()
     assert session.expel(NEW, "Too many messages", at(3)) == []

@@ -36,10 +36,11 @@ DEFAULTS = {
     # Not the contract's.
     "shutdown_grace_s": 2,
     "public_url": "",
+    "api_key": "",
 }
 
 MAY_BE_ZERO = {"max_message_rate", "max_connections", "shutdown_grace_s"}
-NUMBERS = sorted(DEFAULTS.keys() - {"public_url"})
+NUMBERS = sorted(DEFAULTS.keys() - {"public_url", "api_key"})
 
 
 def changed(name: str, value: object) -> ServerSettings:

@@ -5,7 +5,7 @@ import logging
 import ssl
 from collections.abc import Awaitable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import aiohttp
 from aiohttp import WSMsgType
@@ -46,18 +46,41 @@ else:
 
 
 class Socket(_Response):
-    """aiohttp's WebSocket, with an end that doesn't wait for the peer."""
+    """aiohttp's WebSocket, with an end that doesn't wait for the peer.
+
+    It keeps hold of the transport: aiohttp lets go of it at the closing
+    handshake, and a TLS one would stay open after the program's loop.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        connection = self._response.connection
+        protocol = None if connection is None else connection.protocol
+        self._transport = None if protocol is None else protocol.transport
+        self._gone = None if protocol is None else protocol.closed
+        if self._gone is not None:
+            self._gone.add_done_callback(_take_result)
 
     def abort(self) -> None:
         """Close at once; what was not sent yet is dropped."""
-        connection = self._response.connection
-        if connection is not None and connection.transport is not None:
-            connection.transport.abort()
+        if self._transport is not None:
+            self._transport.abort()
         self.let_go()
 
     def let_go(self) -> None:
         """Close once what was written has left; no close frame is sent."""
         self._response.close()
+
+    async def gone(self) -> None:
+        """Wait until the transport is closed; after ``abort`` it is at once."""
+        if self._gone is not None:
+            await wait_for_all([self._gone])
+
+
+def _take_result(done: "asyncio.Future[None]") -> None:
+    """Look at the result, or asyncio would report that nobody did."""
+    if not done.cancelled():
+        done.exception()
 
 
 def open_http(tls: ssl.SSLContext | None) -> aiohttp.ClientSession:
@@ -219,20 +242,21 @@ class Connection:
             task.cancel()
         socket, self._socket = self._socket, None
         if socket is not None:
-            if leaving and not socket.closed:
-                await self._say_goodbye(socket)
-            else:
+            try:
+                if leaving and not socket.closed:
+                    await self._say_goodbye(socket)
+            finally:
                 socket.abort()
+                await socket.gone()
         await wait_for_all(tasks)
 
     async def _say_goodbye(self, socket: Socket) -> None:
         leave = Leave(timestamp_ms=self._clock.unix_ms())
-        try:
-            with suppress(ConnectionError, TimeoutError):
-                async with time_limit(self._clock, CLOSE_TIMEOUT_S):
-                    await socket.send_frame(encode(leave), WSMsgType.TEXT)
-        finally:
-            socket.let_go()
+        with suppress(ConnectionError, TimeoutError):
+            async with time_limit(self._clock, CLOSE_TIMEOUT_S):
+                await socket.send_frame(encode(leave), WSMsgType.TEXT)
+                socket.let_go()
+                await socket.gone()
 
     async def _beat(self) -> None:
         with suppress(ConnectionFailed):

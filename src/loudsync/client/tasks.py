@@ -31,7 +31,7 @@ async def _expire(clock: Clock, seconds: float, limit: asyncio.Timeout) -> None:
     limit.reschedule(asyncio.get_running_loop().time())
 
 
-async def wait_for_all(tasks: Collection[asyncio.Task[Any]]) -> None:
+async def wait_for_all(tasks: Collection[asyncio.Future[Any]]) -> None:
     """Wait until every task is done, whatever its result.
 
     A cancellation is passed on only after that, so that nothing keeps running

@@ -42,7 +42,11 @@ class MemberView:
     def apply(
         self, message: MemberList | MemberJoined | MemberLeft
     ) -> list[MemberEvent]:
-        """Take a message in; return what it changed, nothing where nothing did."""
+        """Take a message in; return what it means.
+
+        A MEMBER_JOINED of somebody known is a ``Returned`` even where it says
+        nothing new; a list that says nothing new means nothing.
+        """
         match message:
             case MemberList(members=members):
                 return self._replace(members)

@@ -27,6 +27,9 @@ class Seating:
     def __iter__(self) -> Iterator[Seat]:
         return iter(self._seats.values())
 
+    def __getitem__(self, member_id: MemberId) -> Seat:
+        return self._seats[member_id]
+
     def of_member(self, member_id: MemberId) -> Seat | None:
         """Find a seat by its member."""
         return self._seats.get(member_id)

@@ -296,8 +296,8 @@ class Session:
         # Once more after each round: the last guest's end may be the session's.
         while due := self._deadlines.pop_due(now.monotonic_ns):
             for member_id in due:
-                seat = self._seating.of_member(member_id)
-                if seat is not None and seat is not self._host:
+                if member_id != self.spec.host_id:
+                    seat = self._seating[member_id]
                     effects += self._free(
                         seat, SeatTrigger.SILENCE, LeaveReason.TIMEOUT, now
                     )
