@@ -188,3 +188,27 @@ async def test_an_impatient_challenger_still_gets_the_seat(party: Party) -> None
     assert (await newer.receive())["code"] == "already_joined"
     await party.pass_time(2.1)
     assert (await newer.receive())["clientId"] == bob.id
+
+
+@flow
+async def test_a_page_that_closes_while_its_successor_waits_hands_over(
+    party: Party,
+) -> None:
+    """The old page's goodbye is no sign of life: the newer one is seated."""
+    await party.create()
+    ann = await party.join("device-1", "Ann")
+    for code in (1001, 1000, 4000):
+        bob = await party.join("device-2", "Bob")
+        assert (await ann.peer.receive())["type"] == "member_joined"
+        bob.peer.answers_pings = False
+        newer = await party.connect()
+        await newer.say(join("device-2", "Bob"))
+        await party.quiet(newer)
+        await bob.peer.hang_up(code)
+        back = Guest(newer, await newer.receive(), await newer.receive())
+        assert back.id == bob.id
+        assert (await ann.peer.receive())["type"] == "member_joined"
+        await newer.say({"type": "leave"})
+        await newer.closed()
+        assert (await ann.peer.receive())["type"] == "member_left"
+    await party.quiet(ann.peer)

@@ -222,14 +222,14 @@ class SessionMachine(RuleBasedStateMachine):
     @rule(pick=PICKS)
     def a_connection_breaks_the_protocol(self, pick: int) -> None:
         connection = self.recent_connection(pick)
-        self.model.goes(connection)
+        self.model.loses_its_seat(connection)
         self.perform(self.session.fault(connection, self.now))
         self.ends_without_a_word(connection)
 
     @rule(pick=PICKS)
     def a_connection_is_silent(self, pick: int) -> None:
         connection = self.recent_connection(pick)
-        self.model.falls_silent(connection)
+        self.model.goes(connection)
         self.perform(self.session.silence(connection, self.now))
         self.ends_without_a_word(connection)
 

@@ -100,7 +100,7 @@ def test_the_name_the_newcomer_gave_is_the_one_that_counts() -> None:
     assert session.members()[1] == member(1, "Ada L.", 1)
 
 
-@pytest.mark.parametrize("end", ["drop", "silence"])
+@pytest.mark.parametrize("end", ["drop", "silence", "leave"])
 def test_when_the_old_connection_ends_by_itself_the_newcomer_is_seated_at_once(
     end: str,
 ) -> None:
@@ -108,7 +108,7 @@ def test_when_the_old_connection_ends_by_itself_the_newcomer_is_seated_at_once(
     if end == "drop":
         effects = session.drop(OLD, at(1).monotonic_ns, at(3))
     else:
-        effects = session.silence(OLD, at(3))
+        effects = getattr(session, end)(OLD, at(3))
     assert effects == [Abort(OLD), *welcomed(session, 2, ADA, 3)]
     assert session.next_due_ns is None
 
@@ -181,19 +181,6 @@ def test_answers_of_connections_nobody_wants_to_replace_change_nothing() -> None
     assert session.unanswered(OLD, at(4)) == []
     assert session.answered(connection(9)) == []
     assert session.unanswered(connection(9), at(4)) == []
-
-
-def test_when_the_member_leaves_the_newcomer_is_answered_too() -> None:
-    session = ada_challenged()
-    effects = session.leave(OLD, at(3))
-    assert effects == [
-        Close(OLD, CloseCode.NORMAL),
-        Refuse(NEW, refusal_in(effects, 1)),
-        left(1, LeaveReason.LEFT, 3),
-    ]
-    assert session.join(a_join("ada"), NEW, at(4)) == welcomed(
-        session, 2, member(2, "Ada", 4), 4
-    )
 
 
 def test_when_the_member_is_kicked_the_newcomer_is_not_allowed_either() -> None:

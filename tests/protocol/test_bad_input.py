@@ -294,7 +294,7 @@ def test_a_name_is_measured_after_trimming() -> None:
 def test_a_name_of_white_space_only_is_no_name(name: str) -> None:
     path, reason = fault_in(join(name=name))
     assert path == "$.deviceInfo.name"
-    assert reason == "Expected at least 1 character besides white space"
+    assert reason == "Expected at least 1 character that can be seen"
 
 
 @pytest.mark.parametrize("name", ["a\x00b", "a\nb", "\x7fa", "a\u202eb", "a\u2028b"])

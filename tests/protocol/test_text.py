@@ -42,7 +42,7 @@ def test_white_space_around_a_name_is_trimmed(space: str) -> None:
 
 @pytest.mark.parametrize("text", ["", " ", "\n\t"])
 def test_nothing_but_white_space_is_no_name(text: str) -> None:
-    assert fault_of(text) == "Expected at least 1 character besides white space"
+    assert fault_of(text) == "Expected at least 1 character that can be seen"
 
 
 def test_a_name_may_be_as_long_as_the_limit_and_no_longer() -> None:

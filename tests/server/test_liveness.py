@@ -122,3 +122,11 @@ def test_a_crowd_that_loses_its_network_costs_few_lists(server: MemoryServer) ->
     assert [message["type"] for message in lists] == ["member_list"]
     status = [m["connectionStatus"] for m in lists[0]["members"]]
     assert status == ["connected"] * 2 + ["reconnecting"] * 7
+
+
+def test_a_process_that_is_always_late_still_sweeps(server: MemoryServer) -> None:
+    ann = joined(server, "ann")
+    for _ in range(3):
+        server.clock.stand_still(20)
+        server.clock.advance(0)
+    assert not ann.is_open

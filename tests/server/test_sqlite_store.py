@@ -222,3 +222,10 @@ async def test_a_file_in_use_is_refused(path: Path) -> None:
 async def test_a_place_that_can_not_be_written_is_refused(tmp_path: Path) -> None:
     await refusal(tmp_path)  # a folder
     await refusal(tmp_path / "nowhere" / "party.state")
+
+
+async def test_nobody_else_may_read_the_file(path: Path) -> None:
+    async with served(path) as server:
+        await server.create_session("Party", remote_host=True)
+        for suffix in ("", "-wal"):
+            assert Path(f"{path}{suffix}").stat().st_mode & 0o077 == 0

@@ -168,3 +168,15 @@ def test_a_wrong_file_is_one_clear_line(
     with pytest.raises(StartFailed, match=what) as caught:
         load_tls(tmp_path / certificate, tmp_path / key)
     assert "\n" not in str(caught.value)
+
+
+async def test_a_handshake_that_never_comes_is_cut_like_a_slow_head() -> None:
+    tls = load_tls(CERTIFICATE, KEY)
+    settings = ServerSettings(head_timeout_s=0.1)
+    async with SessionServer(
+        host="127.0.0.1", port=0, settings=settings, tls=tls
+    ) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        async with asyncio.timeout(PATIENCE_S):
+            assert await reader.read() == b""
+        writer.close()

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from loudsync import ServerSettings, SessionServer
-from raw_peer import BINARY, CLOSE, PING, TEXT, RawPeer, frame
+from raw_peer import BINARY, CLOSE, PING, PONG, TEXT, RawPeer, frame, until
 
 JOIN = (
     b'{"type":"join","timestamp":1,"sessionId":"abc123",'
@@ -178,6 +178,39 @@ async def test_a_binary_message_in_fragments_is_refused_whole(peer: RawPeer) -> 
     peer.send_frame(BINARY, b"\xff", fin=False)
     peer.send_frame(CONTINUATION, b"\xff")
     assert (await peer.receive())["code"] == "invalid_message"
+
+
+@pytest.mark.parametrize(
+    "flood",
+    [
+        frame(PONG, b"") * 200,
+        frame(PING, b"") * 200,
+        frame(TEXT, b"", fin=False) + frame(CONTINUATION, b"", fin=False) * 8000,
+    ],
+    ids=["pongs", "pings", "fragments"],
+)
+async def test_a_flood_of_what_is_no_message_is_kicked_too(flood: bytes) -> None:
+    settings = ServerSettings(max_message_rate=0.01)
+    async with SessionServer(host="127.0.0.1", port=0, settings=settings) as server:
+        peer = await RawPeer.connect(server.port)
+        peer.send_bytes(flood)
+        assert (await peer.receive())["type"] == "kicked"
+        assert await peer.closed() == 1008
+        await peer.gone()
+
+
+async def test_a_reader_that_stalls_while_it_pings_leaves_no_traceback(
+    slow_reader_settings: ServerSettings, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with SessionServer(
+        host="127.0.0.1", port=0, settings=slow_reader_settings
+    ) as server:
+        peer = await RawPeer.connect(server.port)
+        peer.stop_reading()
+        peer.send_bytes(frame(PING, b"x" * 125) * 60_000)
+        await until(lambda: server.stats.overflows == 1)
+        await peer.gone()
+    assert [r.getMessage() for r in caplog.records if r.exc_info] == []
 
 
 async def test_a_reader_that_stalls_loses_its_connection_not_its_seat(

@@ -165,15 +165,18 @@ class Model:
         if (member_id := self.seat_of(connection)) is not None:
             self._take_over(self.seats[member_id])
 
-    def goes(self, connection: ConnectionId) -> None:
-        """It left, or broke the protocol: its seat is free."""
+    def loses_its_seat(self, connection: ConnectionId) -> None:
+        """Its seat is free."""
         if self._waits_no_more(connection):
             return
         if (member_id := self.seat_of(connection)) is not None:
             self.free(member_id)
 
-    def falls_silent(self, connection: ConnectionId) -> None:
-        """Its seat is free, unless its device waits on a newer connection."""
+    def goes(self, connection: ConnectionId) -> None:
+        """It left or fell silent: its seat is free.
+
+        Or it goes to the newer connection that waits for it.
+        """
         if self._waits_no_more(connection):
             return
         member_id = self.seat_of(connection)
@@ -196,7 +199,7 @@ class Model:
         if self.is_host(connection):
             self.is_lost(connection, now.monotonic_ns)
         else:
-            self.goes(connection)
+            self.loses_its_seat(connection)
 
     def kick(self, member_id: MemberId) -> None:
         device = self.seats[member_id].device

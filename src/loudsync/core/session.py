@@ -213,10 +213,14 @@ class Session:
 
         Returns:
             ``Close`` with 1000, then ``Broadcast`` of MEMBER_LEFT (``left``);
-            the effects of ``close`` where the host leaves.
+            the effects of ``close`` where the host leaves. Where the device
+            waits on a newer connection, that one is seated instead.
 
         Source: protocol v1.0, "2. LEAVE"; contract, section 3.
         """
+        seat = self._seating.of_connection(connection)
+        if seat is not None and seat.challenger is not None:
+            return self.unanswered(connection, now)
         return self._give_up(
             connection, SeatTrigger.LEAVE, CloseCode.NORMAL, HOST_ENDED, now
         )

@@ -43,8 +43,8 @@ def clean_name(field: str, text: str, max_length: int) -> str:
     Source: contract, section 3.
     """
     trimmed = text.strip()
-    if not trimmed:
-        raise TextError(field, "Expected at least 1 character besides white space")
+    if not any(map(str.isprintable, trimmed)):
+        raise TextError(field, "Expected at least 1 character that can be seen")
     check_shown(field, trimmed, max_length)
     return trimmed
 

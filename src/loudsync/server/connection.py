@@ -169,18 +169,20 @@ class ServerConnection:
         else:
             self._flooded()
 
-    def ping_received(self) -> None:
-        """Count a WebSocket ping like a message: it costs an answer too."""
+    def overhead_received(self) -> None:
+        """Count what carries no message like one: it costs time all the same."""
         if not self._limit.take(self._around.clock.monotonic_ns()):
             self._flooded()
 
     def pong_received(self, payload: bytes) -> None:
-        """Note the round trip of our latest ping; ignore any other pong."""
+        """Note the round trip of our latest ping; any other pong is overhead."""
         if self._awaits_pong and payload == self._ping_payload():
             round_trip_ns = self._around.clock.monotonic_ns() - self._ping_sent_ns
             self._awaits_pong = False
             if self.session is not None:
                 self.session.measured(self.id, round(round_trip_ns / _NS_PER_MS))
+        else:
+            self.overhead_received()
 
     def ended(self, ending: Ending, code: int) -> None:
         """Let the session know how the connection ended (contract, section 5)."""
@@ -269,7 +271,9 @@ class ServerConnection:
 
     def _join(self, request: Join) -> None:
         if self.session is not None:
-            self._refuse_counted(AlreadyJoined("This connection has joined already"))
+            self._refuse_counted(
+                AlreadyJoined("This connection has joined, or asked to, already")
+            )
             return
         self.session = self._around.runner.join(self, request)
 

@@ -40,7 +40,7 @@ _FULL_LOG_INTERVAL_S: Final = 10.0
 
 
 class RequestHead(NamedTuple):
-    """A request's first line and headers; names in lower case, last one wins."""
+    """A request's first line and headers; names in lower case, repeats joined."""
 
     method: bytes
     path: bytes
@@ -315,7 +315,9 @@ def parse_head(head: bytes) -> RequestHead | None:
         name, colon, value = line.partition(b":")
         if not colon or not name or name != name.strip():
             return None
-        headers[name.lower()] = value.strip()
+        name, value = name.lower(), value.strip()
+        known = headers.get(name)
+        headers[name] = value if known is None else known + b", " + value
     return RequestHead(parts[0], parts[1], parts[2], headers)
 
 

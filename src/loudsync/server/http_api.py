@@ -56,7 +56,7 @@ class NewSession(
     name: str
     host_name: str = DEFAULT_HOST_NAME
     max_members: int = DEFAULT_MAX_MEMBERS
-    id: str | None = None
+    id: str | msgspec.UnsetType = msgspec.UNSET
     listed: bool = False
 
 
@@ -190,7 +190,7 @@ class HttpApi:
             wanted.name,
             host_name=wanted.host_name,
             max_members=wanted.max_members,
-            session_id=wanted.id,
+            session_id=None if wanted.id is msgspec.UNSET else wanted.id,
             listed=wanted.listed,
             token=token,
         )

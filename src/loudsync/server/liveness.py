@@ -26,6 +26,7 @@ class Liveness:
         self._timeout_ns = int(settings.heartbeat_timeout_s * NS_PER_S)
         self._join_timeout_ns = int(settings.join_timeout_s * NS_PER_S)
         self._swept_ns = around.clock.monotonic_ns()
+        self._has_skipped = False
         self._timer: Timer | None = None
 
     def start(self) -> None:
@@ -44,7 +45,9 @@ class Liveness:
         stood_still = now_ns - self._swept_ns > self._late_ns
         self._swept_ns = now_ns
         self._timer = around.clock.call_later(self._check_s, self._sweep)
-        if stood_still:
+        # Once only: under lasting load every sweep is late, and still must come.
+        self._has_skipped = stood_still and not self._has_skipped
+        if self._has_skipped:
             log.warning("process_stood_still", waits_s=self._check_s)
             return
         for connection in around.members.pop_silent(now_ns - self._timeout_ns):

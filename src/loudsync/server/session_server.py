@@ -123,6 +123,10 @@ class SessionServer:
                     self._host,
                     self._port,
                     ssl=self._tls,
+                    # A handshake is as slow as a head may be; plain has none.
+                    ssl_handshake_timeout=(
+                        self.settings.head_timeout_s if self._tls else None
+                    ),
                     backlog=_BACKLOG,
                     start_serving=False,
                 )

@@ -87,6 +87,8 @@ class SqliteStore:
         except sqlite3.Error as fault:
             self._close_database()
             raise StartFailed(self._why(fault)) from None
+        except OSError as fault:
+            raise StartFailed(self._unwritable(fault.strerror or str(fault))) from None
         except msgspec.MsgspecError:
             self._close_database()
             raise StartFailed(self._unreadable("is damaged")) from None
@@ -177,6 +179,8 @@ class SqliteStore:
             raise StartFailed(self._unreadable("was written by a newer LoudSync"))
 
     def _open(self) -> sqlite3.Connection:
+        # Device ids take seats back: nobody else on this machine may read them.
+        self._path.touch(mode=0o600)
         database = sqlite3.connect(
             self._path, timeout=0.5, isolation_level=None, check_same_thread=False
         )

@@ -34,6 +34,10 @@ _EARLY_WRITE_BYTES: Final = 64 * 1024
 waits is always seen by the check in ``flush``."""
 
 
+_FRAGMENTS_PER_CHARGE: Final = 32
+"""A message in fewer pieces costs nothing extra; a flood of tiny pieces does."""
+
+
 class Ending(Enum):
     """How a WebSocket came to its end."""
 
@@ -56,8 +60,8 @@ class SocketHandler(Protocol):
     def pong_received(self, payload: bytes) -> None:
         """Take an answer to a ping, or a pong nobody asked for."""
 
-    def ping_received(self) -> None:
-        """Hear of a ping; it has been answered."""
+    def overhead_received(self) -> None:
+        """Hear of frames that carry no message: a ping, or many fragments."""
 
     def ended(self, ending: Ending, code: int) -> None:
         """Hear of the end, once; ``code`` is the close code, 1006 for none."""
@@ -146,6 +150,7 @@ class WebSocket(WSListener):
         "_ending",
         "_fragments",
         "_fragments_bytes",
+        "_fragments_taken",
         "_handler",
         "_max_message_bytes",
         "_max_outgoing_bytes",
@@ -172,6 +177,7 @@ class WebSocket(WSListener):
         self._owed_bytes = 0
         self._fragments: list[bytes | str] | None = None
         self._fragments_bytes = 0
+        self._fragments_taken = 0
         self._decoder: codecs.IncrementalDecoder | None = None
         self._on_alive: Callable[[], None] | None = None
         self._picows_goodbye = b""
@@ -247,23 +253,25 @@ class WebSocket(WSListener):
         """Take one frame; its payload is copied, the view dies with the call."""
         if self._ending is not None:
             return
-        if self._on_alive is not None:
-            on_alive, self._on_alive = self._on_alive, None
-            on_alive()
         kind = frame.msg_type
         if frame.rsv1 or frame.rsv2 or frame.rsv3:
             self._fail(_PROTOCOL_ERROR, "Reserved bits must be 0")
-        elif kind == WSMsgType.TEXT and frame.fin and self._fragments is None:
+            return
+        if kind == WSMsgType.CLOSE:
+            self._take_close(frame.get_payload_as_bytes())
+            return
+        if self._on_alive is not None:
+            on_alive, self._on_alive = self._on_alive, None
+            on_alive()
+        if kind == WSMsgType.TEXT and frame.fin and self._fragments is None:
             self._take_text(frame)
         elif kind in _MESSAGE_FRAMES:
             self._take_fragment(frame)
         elif kind == WSMsgType.PONG:
             self._listener.pong_received(frame.get_payload_as_bytes())
-        elif kind == WSMsgType.PING:
-            self.send(pong_frame(frame.get_payload_as_bytes()))
-            self._listener.ping_received()
         else:
-            self._take_close(frame.get_payload_as_bytes())
+            self._listener.overhead_received()
+            self.send(pong_frame(frame.get_payload_as_bytes()))
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:  # noqa: ARG002
         """Hear that TCP is closed, by whomever."""
@@ -318,6 +326,9 @@ class WebSocket(WSListener):
         if self._fragments_bytes > max(1, self._max_message_bytes):
             self._fail(_TOO_BIG, f"At most {self._max_message_bytes} bytes a message")
             return
+        self._fragments_taken += 1
+        if self._fragments_taken % _FRAGMENTS_PER_CHARGE == 0:
+            self._listener.overhead_received()
         data = frame.get_payload_as_bytes()
         if self._decoder is None:
             self._fragments.append(data)
@@ -356,6 +367,7 @@ class WebSocket(WSListener):
     def _finish(self, ending: Ending, goodbye: bytes, code: int = _NORMAL) -> None:
         if self._ending is not None:
             return
+        self._on_alive = None
         self.send(goodbye)
         self.flush()
         self._end(ending, code)

@@ -107,8 +107,6 @@ class MemorySocket:
         """Close from the peer's side; 1006 is a lost network."""
         if self.is_open:
             lost = code == CloseCode.ABNORMAL
-            if not lost:
-                self._alive()
             ending = Ending.LOST if lost else Ending.PEER_CLOSED
             self.was_aborted = True
             self.connection.ended(ending, code)
