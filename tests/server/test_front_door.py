@@ -12,6 +12,7 @@ import pytest
 
 from loudsync import ServerSettings, SessionServer
 from loudsync.server.front_door import parse_head
+from raw_http import Answer, parse_answer
 from raw_peer import PATIENCE_S, TEXT, RawPeer, frame, until
 
 KEY = "AAAAAAAAAAAAAAAAAAAAAA=="
@@ -32,18 +33,15 @@ def upgrade(path: str = "/ws", **headers: str) -> bytes:
     return "\r\n".join([f"GET {path} HTTP/1.1", *lines, "", ""]).encode()
 
 
-async def answer_to(port: int, request: bytes) -> tuple[int, dict[str, str], bytes]:
-    """Send bytes, read one response to its end."""
+async def answer_to(port: int, request: bytes) -> Answer:
+    """Send bytes, read one response to its end; an upgrade's ends with its head."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         writer.write(request)
         async with asyncio.timeout(PATIENCE_S):
-            head = (await reader.readuntil(b"\r\n\r\n")).decode()
-            status, *lines = head.split("\r\n")
-            headers = dict(line.lower().split(": ", 1) for line in lines if line)
-            if status.split(" ")[1] == "101":
-                return 101, headers, b""
-            return int(status.split(" ")[1]), headers, await reader.read()
+            head = await reader.readuntil(b"\r\n\r\n")
+            is_upgrade = parse_answer(head).status == 101
+            return parse_answer(head + (b"" if is_upgrade else await reader.read()))
     finally:
         writer.transport.abort()
 
@@ -61,7 +59,7 @@ async def test_both_paths_lead_to_a_socket(server: SessionServer, path: str) -> 
     assert status == 101
     assert headers["upgrade"] == "websocket"
     expected = base64.b64encode(hashlib.sha1(KEY.encode() + RFC_6455_GUID).digest())
-    assert headers["sec-websocket-accept"] == expected.decode().lower()
+    assert headers["sec-websocket-accept"] == expected.decode()
 
 
 async def test_a_head_may_come_byte_by_byte(server: SessionServer) -> None:

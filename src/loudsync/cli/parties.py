@@ -6,7 +6,7 @@ import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from loudsync.cli.options import LogFormat, LogLevel
 from loudsync.cli.output import (
@@ -27,6 +27,7 @@ from loudsync.server import (
     SessionServer,
     SqliteStore,
 )
+from loudsync.server.links import join_link
 from loudsync.server.logs import configure_logs
 from loudsync.server.tls import load_tls
 
@@ -211,7 +212,7 @@ async def _ask_for_latency(client: Client, output: Output) -> None:
 def _link(client: Client, address: Address) -> str:
     parts = urlsplit(address.url)
     scheme = "https" if parts.scheme == "wss" else "http"
-    return f"{scheme}://{parts.netloc}/?session={quote(client.session.id, safe='')}"
+    return join_link(f"{scheme}://{parts.netloc}", client.session.id)
 
 
 async def _first_of(task: "asyncio.Task[Any]", stop: asyncio.Event) -> None:

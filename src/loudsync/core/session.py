@@ -218,9 +218,6 @@ class Session:
 
         Source: protocol v1.0, "2. LEAVE"; contract, section 3.
         """
-        seat = self._seating.of_connection(connection)
-        if seat is not None and seat.challenger is not None:
-            return self.unanswered(connection, now)
         return self._give_up(
             connection, SeatTrigger.LEAVE, CloseCode.NORMAL, HOST_ENDED, now
         )
@@ -273,9 +270,6 @@ class Session:
 
         Source: protocol v1.0, "Timeout Disconnect Flow".
         """
-        seat = self._seating.of_connection(connection)
-        if seat is not None and seat.challenger is not None:
-            return self.unanswered(connection, now)
         return self._give_up(
             connection, SeatTrigger.SILENCE, CloseCode.POLICY_VIOLATION, HOST_LOST, now
         )
@@ -537,6 +531,8 @@ class Session:
         seat = self._seat_losing(connection)
         if seat is None:
             return []
+        if seat.challenger is not None and trigger is not SeatTrigger.FAULT:
+            return self.unanswered(connection, now)  # its device lives, over there
         if seat is self._host:
             return self.close(if_host, now)
         return [

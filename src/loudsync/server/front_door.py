@@ -264,7 +264,7 @@ class _SocketProtocol(WSProtocol):  # type: ignore[misc]  # Cython, without type
             None,  # path: for clients
             False,  # is a client
             lambda _request: socket,
-            _PicowsLog(),
+            _picows_log,
             True,  # disconnect on an exception
             None,  # handshake timeout: the head is here already
             False,  # ping by itself
@@ -302,6 +302,9 @@ class _PicowsLog:
 
     def exception(self, message: str, *_args: object, **_kwargs: object) -> None:
         log.error("connection_failed", reason=message, exc_info=True)
+
+
+_picows_log = _PicowsLog()
 
 
 def parse_head(head: bytes) -> RequestHead | None:

@@ -12,6 +12,7 @@ from typing import Protocol, assert_never
 
 from loudsync.core import (
     HOST_ENDED,
+    NS_PER_S,
     Abort,
     Attach,
     Broadcast,
@@ -430,10 +431,10 @@ class Runner:
             size = room.session.member_count
             pace_s = min(size * len(room.audience) * LIST_COST_S, MAX_LIST_PACE_S)
             now = self._clock.now()
-            room.next_list_ns = now.monotonic_ns + int(pace_s * 1e9)
+            room.next_list_ns = now.monotonic_ns + int(pace_s * NS_PER_S)
             self._broadcast(room, room.session.member_list(now), None)
 
-        room.list_timer = self._clock.call_later(max(0, wait_ns) / 1e9, send_list)
+        room.list_timer = self._clock.call_later(max(0, wait_ns) / NS_PER_S, send_list)
 
     def _probe(self, session: Session, connection: ConnectionId) -> None:
         def alive() -> None:

@@ -84,8 +84,8 @@ class SessionServer:
         self._clock = clock
         self._parts: _Parts | None = None
         self._is_starting = False
-        if self.settings.public_url:
-            check_public_url(self.settings.public_url)
+        public_url = self.settings.public_url
+        self._public_url = check_public_url(public_url) if public_url else ""
 
     # --- Its life -----------------------------------------------------------
 
@@ -195,8 +195,8 @@ class SessionServer:
     @property
     def url(self) -> str:
         """Its HTTP address as guests reach it, without a slash at the end."""
-        if self.settings.public_url:
-            return self.settings.public_url.rstrip("/")
+        if self._public_url:
+            return self._public_url
         host = reachable_host(self._host)
         return base_url(host, self._port, is_secure=self.is_secure)
 

@@ -33,7 +33,6 @@ _EARLY_WRITE_BYTES: Final = 64 * 1024
 """Owed in one turn, this much is written before the turn ends, so that what
 waits is always seen by the check in ``flush``."""
 
-
 _FRAGMENTS_PER_CHARGE: Final = 32
 """A message in fewer pieces costs nothing extra; a flood of tiny pieces does."""
 
@@ -323,7 +322,7 @@ class WebSocket(WSListener):
                 self._decoder = codecs.getincrementaldecoder("utf-8")()
         # An empty fragment costs a byte too, or there could be any number.
         self._fragments_bytes += max(1, frame.payload_size)
-        if self._fragments_bytes > max(1, self._max_message_bytes):
+        if self._fragments_bytes > self._max_message_bytes:
             self._fail(_TOO_BIG, f"At most {self._max_message_bytes} bytes a message")
             return
         self._fragments_taken += 1
