@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from loudsync.cli import runtime
+from loudsync.server.event_loop import new_event_loop
 
 pytestmark = pytest.mark.skipif(
     sys.platform == "win32", reason="no signals to itself there"
@@ -28,10 +29,10 @@ def handlers_come_back() -> Iterator[None]:
 
 @pytest.fixture(params=["asyncio", "uvloop"])
 def loop(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    factory: Callable[[], asyncio.AbstractEventLoop] = runtime._new_event_loop
+    factory: Callable[[], asyncio.AbstractEventLoop] = new_event_loop
     if request.param == "asyncio":
         factory = asyncio.new_event_loop
-    monkeypatch.setattr(runtime, "_new_event_loop", factory)
+    monkeypatch.setattr(runtime, "new_event_loop", factory)
 
 
 @pytest.mark.usefixtures("loop")

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from loudsync import ServerSettings, SessionServer
-from loudsync.server.front_door import parse_head
+from loudsync.server.request_head import parse_head
 from raw_http import Answer, parse_answer
 from raw_peer import PATIENCE_S, TEXT, RawPeer, frame, until
 

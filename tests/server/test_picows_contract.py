@@ -1,4 +1,4 @@
-"""What ``server/front_door.py`` and ``server/websocket.py`` rely on in picows.
+"""What ``server/picows_protocol.py`` and ``server/websocket.py`` rely on in picows.
 
 The protocol class is not picows' public API. When a new minor version is
 allowed in ``pyproject.toml``, this file says what to look at first.
@@ -45,6 +45,14 @@ def test_the_parts_we_call_are_there() -> None:
         assert hasattr(WSTransport, name)
     for name in ("on_ws_connected", "on_ws_frame", "on_ws_disconnected"):
         assert hasattr(WSListener, name)
-    for name in ("rsv1", "rsv2", "rsv3", "fin", "msg_type", "payload_size"):
+    for name in (
+        "rsv1",
+        "rsv2",
+        "rsv3",
+        "fin",
+        "msg_type",
+        "payload_size",
+        "tail_size",
+    ):
         assert hasattr(WSFrame, name)
     assert {kind.value for kind in WSMsgType} == {0x0, 0x1, 0x2, 0x8, 0x9, 0xA}

@@ -34,13 +34,25 @@ DEFAULTS = {
     "max_sessions": 10_000,
     "max_connections": 0,
     # Not the contract's.
+    "max_connections_per_address": 0,
+    "max_guesses_per_address": 100,
+    "http_timeout_s": 30,
     "shutdown_grace_s": 2,
     "public_url": "",
+    "allowed_origins": (),
+    "trusted_proxies": (),
     "api_key": "",
 }
 
-MAY_BE_ZERO = {"max_message_rate", "max_connections", "shutdown_grace_s"}
-NUMBERS = sorted(DEFAULTS.keys() - {"public_url", "api_key"})
+MAY_BE_ZERO = {
+    "max_message_rate",
+    "max_connections",
+    "max_connections_per_address",
+    "max_guesses_per_address",
+    "shutdown_grace_s",
+}
+TEXTS = {"public_url", "api_key", "allowed_origins", "trusted_proxies"}
+NUMBERS = sorted(DEFAULTS.keys() - TEXTS)
 
 
 def changed(name: str, value: object) -> ServerSettings:

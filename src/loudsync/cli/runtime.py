@@ -2,11 +2,12 @@
 
 import asyncio
 import signal
-import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
+
+from loudsync.server.event_loop import new_event_loop
 
 Command = Callable[[asyncio.Event], Coroutine[Any, Any, int]]
 """A command's work; it gets the event that asks it to end."""
@@ -19,21 +20,10 @@ def run(command: Command) -> int:
     elsewhere) sets the event that the command got; a second one ends the
     process at once.
     """
-    with asyncio.Runner(loop_factory=_new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
         stop = asyncio.Event()
         with _ended_by_signals(runner.get_loop(), stop):
             return runner.run(command(stop))
-
-
-def _new_event_loop() -> asyncio.AbstractEventLoop:
-    if sys.platform != "win32":
-        try:
-            import uvloop
-        except ImportError:
-            pass
-        else:
-            return uvloop.new_event_loop()
-    return asyncio.new_event_loop()
 
 
 @contextmanager

@@ -49,6 +49,7 @@ from loudsync.protocol import (
     CloseCode,
     ConnectionStatus,
     DeviceId,
+    DeviceType,
     Join,
     Kicked,
     LeaveReason,
@@ -153,6 +154,13 @@ class Session:
     def is_host_token(self, token: str) -> bool:
         """Tell in constant time whether this is the host's token."""
         return token_matches(token, self.spec.token_hash)
+
+    def expects(self, request: Join) -> bool:
+        """Tell whether the device has a seat, or the host's token to take one."""
+        device = request.device_info
+        if device.type is DeviceType.HOST:
+            return self.is_host_token(request.token)
+        return self._seating.of_device(device.id) is not None
 
     # --- Coming and going ---------------------------------------------------
 

@@ -8,7 +8,13 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from loudsync.core import NS_PER_S, ConnectionId, Session
-from loudsync.errors import AlreadyJoined, InvalidMessage, Refused, Unauthorized
+from loudsync.errors import (
+    AlreadyJoined,
+    InvalidMessage,
+    Refused,
+    SessionNotFound,
+    Unauthorized,
+)
 from loudsync.protocol import (
     CloseCode,
     CloseRequest,
@@ -28,6 +34,7 @@ from loudsync.protocol import (
 )
 from loudsync.server.clock import Clock
 from loudsync.server.frames import ping_frame, text_frame
+from loudsync.server.guesses import TOO_MANY_GUESSES, Guesses
 from loudsync.server.logs import get_logger
 from loudsync.server.rate_limit import RateLimit
 from loudsync.server.runner import Runner
@@ -65,6 +72,7 @@ class Surroundings:
     Attributes:
         members: Joined connections by their last HEARTBEAT.
         newcomers: Connections that have not joined, by when they opened.
+        guesses: Wrong session ids, by the address they came from.
     """
 
     def __init__(
@@ -80,6 +88,7 @@ class Surroundings:
         self.stats = stats
         self.members: SilenceQueue[ServerConnection] = SilenceQueue()
         self.newcomers: SilenceQueue[ServerConnection] = SilenceQueue()
+        self.guesses = Guesses(settings.max_guesses_per_address)
         self.latency_interval_ns = int(settings.latency_interval_s * NS_PER_S)
         self._last_id = 0
 
@@ -92,6 +101,9 @@ class Surroundings:
 class ServerConnection:
     """One connection, from the upgrade to its end; the runner's ``Link``.
 
+    Args:
+        address: Where it comes from, as limits count it.
+
     Attributes:
         id: This server's own number for it.
         session: Who answers its JOIN, or answered it; ``None`` before.
@@ -100,6 +112,7 @@ class ServerConnection:
     """
 
     __slots__ = (
+        "_address",
         "_around",
         "_awaits_pong",
         "_is_closed",
@@ -114,7 +127,7 @@ class ServerConnection:
         "session",
     )
 
-    def __init__(self, socket: Socket, around: Surroundings) -> None:
+    def __init__(self, socket: Socket, around: Surroundings, address: str = "") -> None:
         now_ns = around.clock.monotonic_ns()
         settings = around.settings
         self.id = around.next_id()
@@ -123,6 +136,7 @@ class ServerConnection:
         self.last_heartbeat_ns = now_ns
         self._socket = socket
         self._around = around
+        self._address = address
         self._limit = RateLimit(
             settings.max_message_rate, settings.max_message_burst, now_ns
         )
@@ -152,7 +166,7 @@ class ServerConnection:
             case Ping(timestamp_ms=timestamp_ms):
                 self._say(Pong(timestamp_ms=timestamp_ms))
             case Join():
-                self._join(message)
+                self._join(message, now_ns)
             case _ if self.session is None or self.member_id is None:
                 self.refuse(Unauthorized("Join a session first"))
             case Heartbeat():
@@ -248,6 +262,9 @@ class ServerConnection:
     def refuse_join(self, refusal: Refused) -> None:
         """Send ERROR to a JOIN; the tenth is the last (contract, section 2)."""
         self.session = None
+        if isinstance(refusal, SessionNotFound):
+            now_ns = self._around.clock.monotonic_ns()
+            self._around.guesses.wrong(self._address, now_ns)
         self._refuse_counted(refusal)
 
     # --- What the sweep may do ----------------------------------------------
@@ -269,13 +286,19 @@ class ServerConnection:
         self._socket.send(text_frame(encode(message)))
         self._around.stats.frames_out += 1
 
-    def _join(self, request: Join) -> None:
+    def _join(self, request: Join, now_ns: int) -> None:
         if self.session is not None:
             self._refuse_counted(
                 AlreadyJoined("This connection has joined, or asked to, already")
             )
             return
-        self.session = self._around.runner.join(self, request)
+        around = self._around
+        if around.guesses.are_used_up(
+            self._address, now_ns
+        ) and not around.runner.expects(request):
+            self._refuse_counted(Unauthorized(TOO_MANY_GUESSES))
+            return
+        self.session = around.runner.join(self, request)
 
     def _refuse_counted(self, refusal: Refused) -> None:
         self.refuse(refusal)

@@ -1,4 +1,4 @@
-"""How many connections the operating system lets this process have."""
+"""How many files, and so connections, the system lets this process have."""
 
 import contextlib
 import sys
@@ -8,14 +8,30 @@ _KEPT_BACK: Final = 64
 """Descriptors for everything that is not a connection: logs, files, the loop,
 and connections that are only told that there is no room."""
 
-_WITHOUT_LIMIT: Final = 1_000_000
-"""What stands for "no limit": more than one process can serve anyway."""
+
+class FileLimit:
+    """The limit on open files, raised as far as the system allows.
+
+    Attributes:
+        limit: Files at once; 0: no limit that is known.
+    """
+
+    def __init__(self) -> None:
+        self.limit = _raise_limit()
+        self._first_kept_back = max(1, self.limit - _KEPT_BACK)
+
+    def leaves_room(self, descriptor: int) -> bool:
+        """Tell whether enough descriptors are free behind a new one.
+
+        The system gives out the lowest number that is free, so a high one
+        tells that all below are in use, by whatever part of the program.
+        """
+        return not self.limit or descriptor < self._first_kept_back
 
 
-def connections_allowed() -> int:
-    """Raise the file limit as far as allowed; return what is left for guests."""
+def _raise_limit() -> int:
     if sys.platform == "win32":
-        return _WITHOUT_LIMIT
+        return 0
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -23,6 +39,4 @@ def connections_allowed() -> int:
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         soft = hard
-    if soft == resource.RLIM_INFINITY:
-        return _WITHOUT_LIMIT
-    return max(1, soft - _KEPT_BACK)
+    return 0 if soft == resource.RLIM_INFINITY else soft

@@ -1,184 +1,119 @@
 """One port for everybody: reads the request head, then hands the transport on.
 
-A WebSocket upgrade goes to picows, any other request to aiohttp. This is the
-one file that touches the constructor of picows' protocol class, which is not
-public API: ``tests/server/test_picows_contract.py`` watches it.
+A WebSocket upgrade goes to picows, any other request to aiohttp.
 """
 
 import asyncio
-import base64
-import binascii
-import json
+import ssl
 from collections.abc import Callable
-from typing import Final, NamedTuple, cast
+from typing import Final, Protocol, cast
 
-from picows import WSAutoPingStrategy
-from picows.picows import WSProtocol  # type: ignore[attr-defined]  # not public
-
+from loudsync.server.addresses import ProxyTrust
 from loudsync.server.lingering import Lingerer
-from loudsync.server.logs import get_logger
+from loudsync.server.origins import OriginRule
+from loudsync.server.picows_protocol import SocketProtocol
+from loudsync.server.refusals import (
+    BIG_HEAD,
+    FOREIGN_ORIGIN,
+    SHUTTING_DOWN,
+    SLOW_HEAD,
+    Refusal,
+    bad_request,
+)
+from loudsync.server.request_head import RequestHead, parse_head, upgrade_fault
 from loudsync.server.settings import ServerSettings
-from loudsync.server.websocket import PicowsTransport, WebSocket, WriteTurn
-
-log = get_logger("server")
-
-SOCKET_PATHS: Final = frozenset({b"/", b"/ws"})
-"""Where a member's connection is upgraded (contract, section 2)."""
+from loudsync.server.visitors import Visit, Visitors
+from loudsync.server.websocket import WebSocket, WriteTurn
 
 _HEAD_END: Final = b"\r\n\r\n"
 
-_READ_BUFFER_BYTES: Final = 2048
-"""What picows keeps per connection for reading, the least it takes: messages
-are small, and the buffer grows by itself for one that is not."""
 
-_TOLD_THAT_FULL: Final = 32
-"""Connections over the limit that hear so; a larger crowd is just cut off, or
-telling it would use up the descriptors that are kept back."""
+class HttpSide(Protocol):
+    """Who serves what asks for no WebSocket."""
 
-_FULL_LOG_INTERVAL_S: Final = 10.0
-"""A full server says so once in this time, not once a connection."""
-
-
-class RequestHead(NamedTuple):
-    """A request's first line and headers; names in lower case, repeats joined."""
-
-    method: bytes
-    path: bytes
-    version: bytes
-    headers: dict[bytes, bytes]
-
-    @property
-    def wants_socket(self) -> bool:
-        """Whether this asks for a WebSocket, on a path that has one."""
-        return (
-            self.method == b"GET"
-            and self.headers.get(b"upgrade", b"").lower() == b"websocket"
-            and self.path.split(b"?", 1)[0] in SOCKET_PATHS
-        )
-
-
-class Refusal(NamedTuple):
-    """An HTTP error that is sent before anything else handles the request."""
-
-    status: int
-    title: str
-    code: str
-    message: str
-    headers: str = ""
-
-    def as_bytes(self) -> bytes:
-        """Write the response; the body is the contract's error object."""
-        error = {"error": {"code": self.code, "message": self.message}}
-        body = json.dumps(error).encode()
-        head = (
-            f"HTTP/1.1 {self.status} {self.title}\r\n"
-            f"Content-Type: application/json; charset=utf-8\r\n"
-            f"Content-Length: {len(body)}\r\n"
-            f"{self.headers}Connection: close\r\n\r\n"
-        )
-        return head.encode() + body
+    def __call__(self, visit: Visit) -> asyncio.Protocol:
+        """Make the protocol of one connection; it ends the visit at its end."""
 
 
 class FrontDoor:
     """Lets connections in, as many as there may be.
 
     Args:
-        accept: Gets each new WebSocket; says who handles it.
-        http: Makes a protocol that serves one HTTP connection, and calls
-            back when that has ended.
-        max_connections: Connections at once; further ones get 503.
+        accept: Gets each new WebSocket and who visits with it; says who
+            handles it.
+        http: Serves every other request.
 
     Attributes:
         is_open: Whether anybody is let in; false while shutting down.
-        emptied: Set while no connection is open.
+        visitors: Who is connected.
+        tls: What connections are secured with from now on; ``None``: plain.
     """
 
     def __init__(
         self,
         settings: ServerSettings,
-        accept: Callable[[WebSocket], None],
-        http: Callable[[Callable[[], None]], asyncio.Protocol],
-        max_connections: int,
+        accept: Callable[[WebSocket, Visit], None],
+        http: HttpSide,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.settings = settings
         self.is_open = True
-        self.max_connections = max_connections
+        self.tls = tls
+        self.visitors = Visitors(
+            settings.max_connections,
+            settings.max_connections_per_address,
+            ProxyTrust(settings.trusted_proxies),
+        )
         self._accept = accept
         self._http = http
-        self._loop = asyncio.get_running_loop()
-        self._turn = WriteTurn(self._loop)
-        self._transports: set[asyncio.Transport] = set()
-        self._full_logged_s = float("-inf")
-        self.emptied = asyncio.Event()
-        self.emptied.set()
+        self._origins = OriginRule(settings.allowed_origins, settings.public_url)
+        self._turn = WriteTurn(asyncio.get_running_loop())
 
-    def __call__(self) -> "Doorway":
-        """Make the protocol of a connection that was just accepted."""
-        return Doorway(self)
-
-    @property
-    def connection_count(self) -> int:
-        """TCP connections that are open."""
-        return len(self._transports)
-
-    def entered(self, transport: asyncio.Transport) -> bool:
-        """Count a connection in; tell whether there is room for it."""
-        self._transports.add(transport)
-        self.emptied.clear()
-        if len(self._transports) <= self.max_connections:
-            return True
-        if self._loop.time() - self._full_logged_s > _FULL_LOG_INTERVAL_S:
-            self._full_logged_s = self._loop.time()
-            log.warning("connections_full", max_connections=self.max_connections)
-        return False
-
-    def left(self, transport: asyncio.Transport) -> None:
-        """Count a connection out."""
-        self._transports.discard(transport)
-        if not self._transports:
-            self.emptied.set()
-
-    def abort_all(self) -> None:
-        """Drop every connection that is still open."""
-        for transport in list(self._transports):
-            transport.abort()
+    def refusal_of(self, head: RequestHead, visit: Visit) -> Refusal | None:
+        """Say why a request is not served; ``None`` where it is."""
+        if not self.is_open:
+            return SHUTTING_DOWN
+        if not self._origins.lets_in(head.text(b"origin"), head.text(b"host")):
+            return FOREIGN_ORIGIN
+        refusal = visit.came_through(head.text(b"x-forwarded-for"))
+        if refusal is None and head.wants_socket:
+            refusal = upgrade_fault(head)
+        return refusal
 
     def open_socket(
-        self, transport: asyncio.Transport, key: bytes, rest: bytes
+        self, transport: asyncio.Transport, visit: Visit, key: bytes, rest: bytes
     ) -> None:
-        """Hand a connection to picows, as if it had read the request itself.
-
-        picows gets a request of our own making: it would refuse
-        ``Connection: keep-alive, Upgrade``, which Firefox sends, and has no
-        need to read cookies.
-        """
+        """Upgrade a connection; ``rest`` is what came behind its request."""
         settings = self.settings
         socket = WebSocket(
             self._turn,
             max_message_bytes=settings.max_message_bytes,
             max_outgoing_bytes=settings.max_outgoing_bytes,
         )
-        self._accept(socket)
-        protocol = _SocketProtocol(self, transport, socket)
-        transport.set_protocol(protocol)
-        protocol.connection_made(
-            PicowsTransport(transport, socket, protocol.connection_lost)
-        )
-        _feed(transport, protocol, _UPGRADE_HEAD % key + rest)
+        self._accept(socket, visit)
+        protocol = SocketProtocol(socket, settings.max_message_bytes, visit.end)
+        protocol.start(transport, key, rest)
 
-    def open_http(self, transport: asyncio.Transport, data: bytes) -> None:
-        """Hand a connection to aiohttp, with what was read of it so far."""
-        protocol = self._http(lambda: self.left(transport))
+    def open_http(
+        self, transport: asyncio.Transport, visit: Visit, data: bytes
+    ) -> None:
+        """Serve a connection over HTTP, with what was read of it so far."""
+        protocol = self._http(visit)
         transport.set_protocol(protocol)
         protocol.connection_made(transport)
         protocol.data_received(data)
 
 
 class Doorway(asyncio.Protocol):
-    """A connection whose request head is not complete yet."""
+    """A connection whose request head is not complete yet.
 
-    def __init__(self, door: FrontDoor) -> None:
+    Args:
+        visit: Who it is, where that was asked before; else the transport tells.
+    """
+
+    def __init__(self, door: FrontDoor, visit: Visit | None = None) -> None:
         self._door = door
+        self._visit = visit
         self._head = bytearray()
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -187,17 +122,19 @@ class Doorway(asyncio.Protocol):
         """Wait for the head, for so long; or say that there is no room."""
         # A stream's transport, though uvloop's is no subclass of asyncio's.
         self._transport = cast("asyncio.Transport", transport)
-        has_room = self._door.entered(self._transport)
-        if self._door.connection_count > self._door.max_connections + _TOLD_THAT_FULL:
-            self._transport.abort()
-        elif not self._door.is_open:
-            self._refuse(_SHUTTING_DOWN)
-        elif not has_room:
-            self._refuse(_FULL)
+        if self._visit is None:
+            peer = transport.get_extra_info("peername")
+            descriptor = transport.get_extra_info("socket").fileno()
+            self._visit = self._door.visitors.enter(_address(peer), descriptor)
+        self._visit.transport = self._transport
+        if not self._door.is_open:
+            self._refuse(SHUTTING_DOWN)
+        elif self._visit.refusal is not None:
+            self._refuse(self._visit.refusal)
         else:
             loop = asyncio.get_running_loop()
             timeout_s = self._door.settings.head_timeout_s
-            self._timer = loop.call_later(timeout_s, self._refuse, _SLOW_HEAD)
+            self._timer = loop.call_later(timeout_s, self._refuse, SLOW_HEAD)
 
     def data_received(self, data: bytes) -> None:
         """Take a piece of the head; hand over once it is whole."""
@@ -208,39 +145,42 @@ class Doorway(asyncio.Protocol):
         end = self._head.find(_HEAD_END, searched)
         limit = self._door.settings.max_head_bytes
         if (end if end >= 0 else len(self._head)) > limit:
-            self._refuse(_BIG_HEAD)
+            self._refuse(BIG_HEAD)
         elif end >= 0:
             self._hand_over(bytes(self._head), end)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         """Forget a connection that ended before it asked for anything."""
         self._cancel_timer()
-        if self._transport is not None:
-            self._door.left(self._transport)
+        if self._visit is not None:
+            self._visit.end()
 
     def _hand_over(self, data: bytes, end: int) -> None:
         self._cancel_timer()
-        transport = self._transport
-        if transport is None:
+        transport, visit = self._transport, self._visit
+        if transport is None or visit is None:
             return
         head = parse_head(data[:end])
         if head is None:
-            self._refuse(_BAD_HEAD)
-        elif not self._door.is_open:
-            self._refuse(_SHUTTING_DOWN)
-        elif not head.wants_socket:
-            self._door.open_http(transport, data)
-        elif (refusal := _upgrade_fault(head)) is not None:
+            self._refuse(bad_request("This is not an HTTP/1.1 request"))
+        elif (refusal := self._door.refusal_of(head, visit)) is not None:
             self._refuse(refusal)
-        else:
+        elif head.wants_socket:
             key = head.headers[b"sec-websocket-key"]
-            self._door.open_socket(transport, key, data[end + len(_HEAD_END) :])
+            rest = data[end + len(_HEAD_END) :]
+            self._door.open_socket(transport, visit, key, rest)
+        else:
+            self._door.open_http(transport, visit, data)
 
     def _refuse(self, refusal: Refusal) -> None:
         self._cancel_timer()
-        if self._transport is not None:
-            self._transport.write(refusal.as_bytes())
-            Lingerer(self._transport, self.connection_lost)
+        if self._transport is None or self._visit is None:
+            return
+        if self._visit.refusal is not None and not self._visit.may_hear_why:
+            self._transport.abort()
+            return
+        self._transport.write(refusal.as_bytes())
+        Lingerer(self._transport, self.connection_lost)
 
     def _cancel_timer(self) -> None:
         if self._timer is not None:
@@ -248,147 +188,6 @@ class Doorway(asyncio.Protocol):
             self._timer = None
 
 
-class _SocketProtocol(WSProtocol):  # type: ignore[misc]  # Cython, without types
-    """picows' protocol for one connection that we upgrade."""
-
-    __slots__ = ("_door", "_socket", "_transport")
-
-    def __init__(
-        self, door: FrontDoor, transport: asyncio.Transport, socket: WebSocket
-    ) -> None:
-        self._door = door
-        self._transport = transport
-        self._socket = socket
-        super().__init__(
-            None,  # host and port: for clients
-            None,  # path: for clients
-            False,  # is a client
-            lambda _request: socket,
-            _picows_log,
-            True,  # disconnect on an exception
-            None,  # handshake timeout: the head is here already
-            False,  # ping by itself
-            1,
-            1,
-            WSAutoPingStrategy.PING_WHEN_IDLE,
-            False,  # pong by itself: WebSocket does, in the order of its writes
-            door.settings.max_message_bytes,
-            None,  # extra headers: for clients
-            _READ_BUFFER_BYTES,
-        )
-
-    def buffer_updated(self, nbytes: int) -> None:
-        super().buffer_updated(nbytes)
-        self._socket.settle()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        super().connection_lost(exc)
-        self._door.left(self._transport)
-
-
-class _PicowsLog:
-    """What picows may log: our own faults. What peers do wrong is no news.
-
-    It also keeps picows from making a logger per connection.
-    """
-
-    def isEnabledFor(self, _level: int) -> bool:  # noqa: N802  # logging's name
-        return False
-
-    def debug(self, *_args: object, **_kwargs: object) -> None:
-        pass
-
-    log = info = warning = error = debug
-
-    def exception(self, message: str, *_args: object, **_kwargs: object) -> None:
-        log.error("connection_failed", reason=message, exc_info=True)
-
-
-_picows_log = _PicowsLog()
-
-
-def parse_head(head: bytes) -> RequestHead | None:
-    """Read a request head, without the empty line; ``None`` if it is none."""
-    first, *lines = head.split(b"\r\n")
-    parts = first.split(b" ")
-    if len(parts) != 3 or not parts[0].isalpha() or parts[2] not in _VERSIONS:
-        return None
-    headers: dict[bytes, bytes] = {}
-    for line in lines:
-        name, colon, value = line.partition(b":")
-        if not colon or not name or name != name.strip():
-            return None
-        name, value = name.lower(), value.strip()
-        known = headers.get(name)
-        headers[name] = value if known is None else known + b", " + value
-    return RequestHead(parts[0], parts[1], parts[2], headers)
-
-
-def _upgrade_fault(head: RequestHead) -> Refusal | None:
-    """Check an upgrade request (RFC 6455, section 4.2.1)."""
-    connection = head.headers.get(b"connection", b"").lower()
-    if b"upgrade" not in [token.strip() for token in connection.split(b",")]:
-        return _bad_upgrade("The Connection header must name Upgrade")
-    if head.version != b"HTTP/1.1":
-        return _bad_upgrade("A WebSocket needs HTTP/1.1")
-    if head.headers.get(b"sec-websocket-version") != b"13":
-        return _OTHER_SOCKET_VERSION
-    try:
-        key = base64.b64decode(
-            head.headers.get(b"sec-websocket-key", b""), validate=True
-        )
-    except binascii.Error:
-        key = b""
-    if len(key) != 16:
-        return _bad_upgrade("Sec-WebSocket-Key must be 16 bytes in base64")
-    return None
-
-
-def _feed(transport: asyncio.Transport, protocol: _SocketProtocol, data: bytes) -> None:
-    """Give picows bytes as the loop would; stop where it gives the transport up."""
-    rest = memoryview(data)
-    while rest and transport.get_protocol() is protocol:
-        buffer = protocol.get_buffer(-1)
-        size = min(len(buffer), len(rest))
-        buffer[:size] = rest[:size]
-        protocol.buffer_updated(size)
-        rest = rest[size:]
-
-
-def _bad_upgrade(message: str) -> Refusal:
-    return Refusal(400, "Bad Request", "invalid_request", message)
-
-
-_VERSIONS = frozenset({b"HTTP/1.1", b"HTTP/1.0"})
-
-_UPGRADE_HEAD = (
-    b"GET / HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %b\r\n\r\n"
-)
-
-_BAD_HEAD = Refusal(
-    400, "Bad Request", "invalid_request", "This is not an HTTP/1.1 request"
-)
-_SLOW_HEAD = Refusal(
-    408, "Request Timeout", "request_timeout", "The request head took too long"
-)
-_BIG_HEAD = Refusal(
-    431, "Request Header Fields Too Large", "head_too_large", "The head is too large"
-)
-_OTHER_SOCKET_VERSION = Refusal(
-    426,
-    "Upgrade Required",
-    "invalid_request",
-    "Only WebSocket version 13 is spoken here",
-    "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
-)
-_FULL = Refusal(
-    503,
-    "Service Unavailable",
-    "too_many_connections",
-    "The server has all the connections it can have; try again later",
-    "Retry-After: 5\r\n",
-)
-_SHUTTING_DOWN = Refusal(
-    503, "Service Unavailable", "shutting_down", "The server is shutting down"
-)
+def _address(peer: object) -> str:
+    """Return the address of a socket's peer; empty where it has none."""
+    return str(peer[0]) if isinstance(peer, tuple) and peer else ""

@@ -1,43 +1,37 @@
 """The HTTP side of the port: page, health, metrics, sessions.
 
-Every connection serves one request: nobody can hold one open to trickle in
-heads, and an upgrade never comes second on it.
-
 Source: contract, section 6.
 """
 
 import asyncio
 import hmac
-import logging
 import re
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
-from aiohttp.web_protocol import RequestHandler
 
 from loudsync.core import Session
-from loudsync.errors import (
-    InvalidMessage,
-    InvalidSetting,
-    LoudSyncError,
-    MemberNotFound,
-    SessionExists,
-    SessionNotFound,
-    TooManySessions,
-    Unauthorized,
-)
+from loudsync.errors import LoudSyncError, SessionNotFound, Unauthorized
 from loudsync.protocol import MemberId, SessionId
 from loudsync.protocol.codec import FAULTS, explain_fault
+from loudsync.server.connection import Surroundings
 from loudsync.server.creation import DEFAULT_HOST_NAME, new_token, session_spec
-from loudsync.server.lingering import LINGER_S
+from loudsync.server.http_connection import OneRequest
+from loudsync.server.http_errors import (
+    HttpError,
+    as_http,
+    error_answer,
+    json_answer,
+    refused,
+    too_many_guesses,
+)
 from loudsync.server.links import join_link
 from loudsync.server.metrics import Metrics
-from loudsync.server.runner import Runner
-from loudsync.server.settings import DEFAULT_MAX_MEMBERS, ServerSettings
+from loudsync.server.settings import DEFAULT_MAX_MEMBERS
+from loudsync.server.visitors import Visit
 from loudsync.web import PAGE_HEADERS, PageFile, page_files
 
 _MAX_BODY_BYTES: Final = 16 * 1024
@@ -83,44 +77,29 @@ class ListedSession(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     created_at: int
 
 
-class HttpError(LoudSyncError):
-    """A request that is answered with an error object."""
-
-    def __init__(
-        self,
-        status: HTTPStatus,
-        code: str,
-        message: str,
-        details: dict[str, Any] | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-        self.message = message
-        self.details = details
-
-
 class HttpApi:
     """Serves HTTP connections that the front door hands over.
 
     Args:
         is_ready: Whether new guests are welcome; false while shutting down.
+        around: What connections share: who runs the sessions, limits, time.
         base_url: Where the server is reached, for requests that name no host.
     """
 
     def __init__(
         self,
-        runner: Runner,
+        around: Surroundings,
         metrics: Metrics,
-        settings: ServerSettings,
         *,
         is_ready: Callable[[], bool],
         base_url: Callable[[], str],
         is_secure: bool,
     ) -> None:
-        self._runner = runner
+        self._runner = around.runner
+        self._clock = around.clock
+        self._settings = around.settings
+        self._guesses = around.guesses
         self._metrics = metrics
-        self._settings = settings
         self._is_ready = is_ready
         self._base_url = base_url
         self._is_secure = is_secure
@@ -152,17 +131,17 @@ class HttpApi:
         if self._site is not None:
             await self._site.cleanup()
 
-    def protocol(self, on_end: Callable[[], None]) -> asyncio.Protocol:
-        """Make the protocol of one connection; ``on_end`` is called at its end."""
+    def protocol(self, visit: Visit) -> asyncio.Protocol:
+        """Make the protocol of one connection; it ends the visit at its end."""
         if self._site is None or self._site.server is None:
             raise RuntimeError("start comes before the first connection")
-        return _OneRequest(self._site.server, on_end)
+        return OneRequest(self._site.server, visit, self._settings.http_timeout_s)
 
     # --- Requests, in the contract's order ------------------------------------
 
     async def _health(self, request: web.Request) -> web.StreamResponse:  # noqa: ARG002
         self._check_ready()
-        return _json({"status": "ok"})
+        return json_answer({"status": "ok"})
 
     async def _show_metrics(
         self,
@@ -178,7 +157,7 @@ class HttpApi:
         request: web.Request,  # noqa: ARG002
     ) -> web.StreamResponse:
         sessions = self._runner.registry.listed()
-        return _json({"sessions": [_shown(session) for session in sessions]})
+        return json_answer({"sessions": [_shown(session) for session in sessions]})
 
     async def _create_session(self, request: web.Request) -> web.StreamResponse:
         self._check_api_key(request)
@@ -204,10 +183,10 @@ class HttpApi:
             listed=spec.listed,
             join_url=join_link(self._url_of(request), session.id),
         )
-        return _json(created, HTTPStatus.CREATED)
+        return json_answer(created, HTTPStatus.CREATED)
 
     async def _show_session(self, request: web.Request) -> web.StreamResponse:
-        return _json(_shown(self._find(request)))
+        return json_answer(_shown(self._find(request)))
 
     async def _close_session(self, request: web.Request) -> web.StreamResponse:
         session = self._find_as_host(request)
@@ -230,8 +209,23 @@ class HttpApi:
                 "The server is shutting down",
             )
 
-    def _find(self, request: web.Request) -> Session:
-        return self._runner.registry.find(SessionId(request.match_info["id"]))
+    def _find(self, request: web.Request, token: str = "") -> Session:
+        """Find the session that a path names.
+
+        Where an address has guessed too much, only for who has the host's token.
+        """
+        address, now_ns = _address(request), self._clock.monotonic_ns()
+        are_used_up = self._guesses.are_used_up(address, now_ns)
+        try:
+            session = self._runner.registry.find(SessionId(request.match_info["id"]))
+        except SessionNotFound:
+            if not are_used_up:
+                self._guesses.wrong(address, now_ns)
+                raise
+            raise too_many_guesses() from None
+        if are_used_up and not session.is_host_token(token):
+            raise too_many_guesses()
+        return session
 
     def _check_api_key(self, request: web.Request) -> None:
         key = self._settings.api_key.encode()
@@ -240,8 +234,9 @@ class HttpApi:
             raise Unauthorized("This needs the server's API key as a bearer token")
 
     def _find_as_host(self, request: web.Request) -> Session:
-        session = self._find(request)
-        if not session.is_host_token(_bearer_token(request)):
+        token = _bearer_token(request)
+        session = self._find(request, token)
+        if not session.is_host_token(token):
             raise Unauthorized("This needs the session's host token as a bearer token")
         return session
 
@@ -269,64 +264,22 @@ class HttpApi:
         self, request: web.Request, handler: Handler
     ) -> web.StreamResponse:
         try:
-            response = await handler(request)
+            return await handler(request)
         except web.HTTPException as refusal:
-            response = _refused(refusal)
+            return refused(refusal)
         except LoudSyncError as refusal:
-            response = _error(_as_http(refusal))
-        response.headers.setdefault("Server", "loudsync")
-        response.headers.setdefault("X-Content-Type-Options", "nosniff")
-        response.headers.setdefault("Cache-Control", "no-store")
-        return response
-
-
-class _OneRequest(RequestHandler):
-    """aiohttp's protocol for one connection; what peers do wrong is no news."""
-
-    __slots__ = ("_on_end",)
-
-    def __init__(self, server: web.Server, on_end: Callable[[], None]) -> None:
-        super().__init__(
-            server,
-            loop=asyncio.get_running_loop(),
-            access_log=None,  # type: ignore[arg-type]  # how aiohttp turns it off
-            logger=_http_log,
-            lingering_time=LINGER_S,
-            auto_decompress=False,  # a body is 16 KiB at most: no bombs
-        )
-        self._on_end = on_end
-
-    def connection_lost(self, exc: BaseException | None) -> None:
-        super().connection_lost(exc)
-        self._on_end()
-
-    def handle_error(
-        self,
-        request: web.BaseRequest,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,
-    ) -> web.StreamResponse:
-        if isinstance(exc, _PEERS_FAULTS):
-            return _error(_NOT_HTTP)
-        super().handle_error(request, status, exc, message)  # logs it
-        return _error(_OUR_FAULT)
-
-    async def finish_response(
-        self,
-        request: web.BaseRequest,
-        resp: web.StreamResponse,
-        start_time: float | None,
-    ) -> tuple[web.StreamResponse, bool]:
-        if isinstance(resp, web.HTTPException):  # no middleware has seen it
-            resp = _refused(resp)
-        resp.force_close()
-        return await super().finish_response(request, resp, start_time)
+            return error_answer(as_http(refusal))
 
 
 def _bearer_token(request: web.Request) -> str:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _address(request: web.Request) -> str:
+    """Return where a request comes from, as limits count it."""
+    protocol = request.protocol
+    return protocol.visit.address if isinstance(protocol, OneRequest) else ""
 
 
 def _page(file: PageFile) -> Handler:
@@ -349,82 +302,5 @@ def _shown(session: Session) -> ListedSession:
     )
 
 
-def _json(body: object, status: HTTPStatus = HTTPStatus.OK) -> web.Response:
-    return web.Response(
-        body=msgspec.json.encode(body),
-        status=status,
-        headers={"Content-Type": "application/json; charset=utf-8"},
-    )
-
-
-def _error(error: HttpError) -> web.Response:
-    body: dict[str, Any] = {"code": error.code, "message": error.message}
-    if error.details is not None:
-        body["details"] = error.details
-    response = _json({"error": body}, error.status)
-    if error.status is HTTPStatus.UNAUTHORIZED:
-        response.headers["WWW-Authenticate"] = "Bearer"
-    return response
-
-
-def _refused(refusal: web.HTTPException) -> web.Response:
-    """Say in an error object what aiohttp refused."""
-    status = HTTPStatus(refusal.status)
-    code = _CODES.get(status, "invalid_request")
-    response = _error(HttpError(status, code, status.description))
-    if "Allow" in refusal.headers:
-        response.headers["Allow"] = refusal.headers["Allow"]
-    return response
-
-
-def _as_http(refusal: LoudSyncError) -> HttpError:
-    """Say in HTTP's words what the rules refused."""
-    match refusal:
-        case HttpError():
-            return refusal
-        case SessionNotFound():
-            return HttpError(HTTPStatus.NOT_FOUND, refusal.code, refusal.message)
-        case MemberNotFound():
-            return HttpError(HTTPStatus.NOT_FOUND, "member_not_found", refusal.reason)
-        case Unauthorized():
-            return HttpError(HTTPStatus.UNAUTHORIZED, refusal.code, refusal.message)
-        case SessionExists():
-            return HttpError(HTTPStatus.CONFLICT, "session_exists", str(refusal))
-        case TooManySessions():
-            return HttpError(
-                HTTPStatus.SERVICE_UNAVAILABLE, "too_many_sessions", str(refusal)
-            )
-        case InvalidSetting(name=name, reason=reason):
-            details = {"path": f"$.{name}", "reason": reason}
-            return HttpError(
-                HTTPStatus.BAD_REQUEST, "invalid_request", str(refusal), details
-            )
-        case InvalidMessage():
-            return HttpError(
-                HTTPStatus.BAD_REQUEST,
-                "invalid_request",
-                refusal.message,
-                refusal.details,
-            )
-        case _:
-            raise refusal
-
-
-_http_log = logging.getLogger("loudsync.http")
-
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(:[0-9]{1,5})?")
 """A host header that may stand in a link."""
-
-_CODES = {
-    HTTPStatus.NOT_FOUND: "not_found",
-    HTTPStatus.METHOD_NOT_ALLOWED: "method_not_allowed",
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "body_too_large",
-}
-
-_PEERS_FAULTS = (HttpProcessingError, web.RequestPayloadError, ConnectionError)
-"""What a peer can make aiohttp raise: not HTTP, a bad body, gone half way."""
-
-_NOT_HTTP = HttpError(HTTPStatus.BAD_REQUEST, "invalid_request", "This is not HTTP/1.1")
-_OUR_FAULT = HttpError(
-    HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "The server made a mistake"
-)

@@ -234,6 +234,13 @@ class Runner:
 
     # --- For connections ----------------------------------------------------
 
+    def expects(self, request: Join) -> bool:
+        """Tell whether this JOIN names a session that its device belongs to."""
+        try:
+            return self.registry.find(request.session_id).expects(request)
+        except SessionNotFound:
+            return False
+
     def join(self, link: Link, request: Join) -> Session | None:
         """Take a JOIN; the answer comes through the link, maybe later.
 

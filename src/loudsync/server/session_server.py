@@ -14,11 +14,11 @@ from loudsync.protocol import CloseCode
 from loudsync.server.clock import Clock, SystemClock
 from loudsync.server.connection import ServerConnection, Surroundings
 from loudsync.server.creation import DEFAULT_HOST_NAME, new_token, session_spec
-from loudsync.server.file_limit import connections_allowed
 from loudsync.server.front_door import FrontDoor
 from loudsync.server.hosting import HostedSession
 from loudsync.server.http_api import HttpApi
 from loudsync.server.links import base_url, check_public_url, join_link, reachable_host
+from loudsync.server.listener import Listener
 from loudsync.server.liveness import Liveness
 from loudsync.server.logs import get_logger
 from loudsync.server.metrics import Metrics
@@ -26,6 +26,7 @@ from loudsync.server.runner import Runner
 from loudsync.server.settings import DEFAULT_MAX_MEMBERS, ServerSettings
 from loudsync.server.stats import ServerStats
 from loudsync.server.store import MemoryStore, SessionStore
+from loudsync.server.visitors import Visit
 from loudsync.server.websocket import WebSocket
 
 log = get_logger("server")
@@ -35,10 +36,6 @@ DEFAULT_PORT: Final = 8080
 EVERY_INTERFACE: Final = "0.0.0.0"  # noqa: S104  # guests come over the network
 
 SHUTDOWN_REASON: Final = "Server shutting down"
-
-_BACKLOG: Final = 4096
-"""Connections that may wait to be accepted: a crowd joins at once. The system
-may cap it (``net.core.somaxconn``)."""
 
 _MAX_PORT: Final = 65535
 
@@ -108,7 +105,7 @@ class SessionServer:
         log.info("listening", url=self.url)
 
     async def _listen(self) -> "_Parts":
-        if not 0 <= self._port <= _MAX_PORT:  # uvloop would take it modulo 65536
+        if not 0 <= self._port <= _MAX_PORT:
             raise _why_not_listening(self._host, self._port, OverflowError())
         parts = _Parts(self)
         async with contextlib.AsyncExitStack() as undo:
@@ -117,24 +114,10 @@ class SessionServer:
             await parts.http.start()
             undo.push_async_callback(parts.http.stop)
             try:
-                # In two steps: cancelled in one, it would leave the socket open.
-                parts.listener = await asyncio.get_running_loop().create_server(
-                    parts.door,
-                    self._host,
-                    self._port,
-                    ssl=self._tls,
-                    # A handshake is as slow as a head may be; plain has none.
-                    ssl_handshake_timeout=(
-                        self.settings.head_timeout_s if self._tls else None
-                    ),
-                    backlog=_BACKLOG,
-                    start_serving=False,
-                )
-                undo.callback(parts.listener.close)
-                await parts.listener.start_serving()
+                await parts.listener.start(self._host, self._port)
             except (OSError, ValueError) as fault:
                 raise _why_not_listening(self._host, self._port, fault) from None
-            self._port = parts.listener.sockets[0].getsockname()[1]
+            self._port = parts.listener.port
             undo.pop_all()
         return parts
 
@@ -148,7 +131,7 @@ class SessionServer:
         Cancelled while it waits, it drops what is still open and ends.
         """
         parts, self._parts = self._parts, None
-        if parts is None or parts.listener is None:
+        if parts is None:
             return
         # Who still comes is told so with 503; the listener goes last.
         parts.door.is_open = False
@@ -162,7 +145,7 @@ class SessionServer:
             await parts.wait_until_empty(self.settings.shutdown_grace_s)
         finally:
             parts.listener.close()
-            parts.door.abort_all()
+            parts.door.visitors.abort_all()
             await parts.http.stop()
             await parts.listener.wait_closed()
             await self._store.close()
@@ -179,6 +162,20 @@ class SessionServer:
         traceback: TracebackType | None,
     ) -> None:
         await self.stop()
+
+    def use_tls(self, context: ssl.SSLContext) -> None:
+        """Secure new connections with another context, as a renewed certificate's.
+
+        Connections that are open keep what they were opened with.
+
+        Raises:
+            LoudSyncError: The server was started without TLS.
+        """
+        if self._tls is None:
+            raise LoudSyncError("This server was started without TLS")
+        self._tls = context
+        if self._parts is not None:
+            self._parts.door.tls = context
 
     # --- Where it is --------------------------------------------------------
 
@@ -257,7 +254,7 @@ class SessionServer:
     @property
     def connection_count(self) -> int:
         """TCP connections that are open now."""
-        return self._running.door.connection_count
+        return len(self._running.door.visitors)
 
     @property
     def _running(self) -> "_Parts":
@@ -284,9 +281,8 @@ class _Parts:
         self.around = Surroundings(self.runner, clock, settings, self.stats)
         self.liveness = Liveness(self.around)
         self.http = HttpApi(
-            self.runner,
-            Metrics(self.stats, registry, lambda: self.door.connection_count),
-            settings,
+            self.around,
+            Metrics(self.stats, registry, lambda: len(self.door.visitors)),
             is_ready=lambda: self.door.is_open,
             base_url=lambda: server.url,
             is_secure=server.is_secure,
@@ -295,12 +291,12 @@ class _Parts:
             settings,
             self._accept,
             self.http.protocol,
-            settings.max_connections or connections_allowed(),
+            server._tls,  # noqa: SLF001
         )
-        self.listener: asyncio.Server | None = None
+        self.listener = Listener(self.door)
 
-    def _accept(self, socket: WebSocket) -> None:
-        socket.handle_with(ServerConnection(socket, self.around))
+    def _accept(self, socket: WebSocket, visit: Visit) -> None:
+        socket.handle_with(ServerConnection(socket, self.around, visit.address))
 
     def close_newcomers(self) -> None:
         """Close the connections that never joined."""
@@ -311,7 +307,7 @@ class _Parts:
         """Wait until every connection has ended, but not for longer than this."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace_s):
-                await self.door.emptied.wait()
+                await self.door.visitors.emptied.wait()
 
 
 def _why_not_listening(host: str, port: int, fault: Exception) -> StartFailed:

@@ -38,9 +38,18 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         max_outgoing_bytes: Data that may wait for one connection.
         max_sessions: Sessions at once.
         max_connections: Connections at once; 0: what the file limit allows.
+        max_connections_per_address: Connections at once from one address (an
+            IPv6 one counts as its /64 network); 0: no limit.
+        max_guesses_per_address: Wrong session ids a minute from one address;
+            then only who has a seat may join from there. 0: no limit.
+        http_timeout_s: How long an HTTP request and its answer may take in all.
         shutdown_grace_s: How long connections may take to close at the end.
         public_url: Where guests reach the server, for the links it gives out;
             empty: what each request came to.
+        allowed_origins: Whose pages may use the server, such as
+            ``https://app.example.org``; its own may always. Empty: all.
+        trusted_proxies: Addresses or networks of proxies whose
+            ``X-Forwarded-For`` tells whom limits per address are for.
         api_key: What ``POST /sessions`` asks for as a bearer token; empty:
             anybody may open sessions.
     """
@@ -62,15 +71,20 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_outgoing_bytes: int = 256 * 1024
     max_sessions: int = MAX_SESSIONS
     max_connections: int = 0
+    max_connections_per_address: int = 0
+    max_guesses_per_address: int = 100
+    http_timeout_s: float = 30.0
     shutdown_grace_s: float = 2.0
     public_url: str = ""
+    allowed_origins: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
     api_key: str = ""
 
     def __post_init__(self) -> None:
         for name in _POSITIVE:
             if not 0 < getattr(self, name) < math.inf:
                 raise InvalidSetting(name, "must be more than 0")
-        for name in ("max_message_rate", "max_connections", "shutdown_grace_s"):
+        for name in _NOT_NEGATIVE:
             if not 0 <= getattr(self, name) < math.inf:
                 raise InvalidSetting(name, "must be 0 or more")
         if self.heartbeat_check_s > self.heartbeat_timeout_s:
@@ -104,4 +118,13 @@ _POSITIVE = (
     "head_timeout_s",
     "max_outgoing_bytes",
     "max_sessions",
+    "http_timeout_s",
+)
+
+_NOT_NEGATIVE = (
+    "max_message_rate",
+    "max_connections",
+    "max_connections_per_address",
+    "max_guesses_per_address",
+    "shutdown_grace_s",
 )

@@ -15,6 +15,7 @@ from picows import WSFrame, WSListener, WSMsgType, WSTransport
 
 from loudsync.server.frames import close_frame, ping_frame, pong_frame
 from loudsync.server.lingering import Lingerer
+from loudsync.server.unfinished_frame import UnfinishedFrame
 
 _NORMAL: Final = 1000
 _PROTOCOL_ERROR: Final = 1002
@@ -141,6 +142,10 @@ class WebSocket(WSListener):
         max_outgoing_bytes: A backlog starts with what one turn owes and may
             grow by this much; then the connection is dropped, unread data
             and all, because the peer does not read.
+
+    Attributes:
+        unread_bytes: What of the last read belongs to a frame that is not
+            whole yet; who feeds picows sets it to the size of the read.
     """
 
     __slots__ = (
@@ -160,6 +165,8 @@ class WebSocket(WSListener):
         "_tcp",
         "_transport",
         "_turn",
+        "_unfinished",
+        "unread_bytes",
     )
 
     def __init__(
@@ -181,6 +188,8 @@ class WebSocket(WSListener):
         self._on_alive: Callable[[], None] | None = None
         self._picows_goodbye = b""
         self._ending: Ending | None = None
+        self._unfinished: UnfinishedFrame | None = None
+        self.unread_bytes = 0
 
     @property
     def is_open(self) -> bool:
@@ -252,6 +261,8 @@ class WebSocket(WSListener):
         """Take one frame; its payload is copied, the view dies with the call."""
         if self._ending is not None:
             return
+        self.unread_bytes = frame.tail_size
+        self._unfinished = None
         kind = frame.msg_type
         if frame.rsv1 or frame.rsv2 or frame.rsv3:
             self._fail(_PROTOCOL_ERROR, "Reserved bits must be 0")
@@ -281,13 +292,27 @@ class WebSocket(WSListener):
         """Keep picows' close frame for a fault until ``settle``."""
         self._picows_goodbye = goodbye
 
-    def settle(self) -> None:
-        """Fail for a fault that picows found, now that what came before is done."""
-        if self._picows_goodbye and self._ending is None:
+    def settle(self, data: bytes) -> None:
+        """Look at what picows left of a read, now that its frames are done.
+
+        Fails for a fault that picows found, and for text in an unfinished
+        frame that can't be UTF-8.
+
+        Args:
+            data: The read; its last ``unread_bytes`` are the unfinished frame's.
+        """
+        if self._ending is not None:
+            return
+        if self._picows_goodbye:
             code = int.from_bytes(self._picows_goodbye[2:4], "big")
             # 1011 is picows' word for an exception of ours: not the peer's fault.
             ending = Ending.LOST if code == _INTERNAL_ERROR else Ending.FAULT
             self._finish(ending, self._picows_goodbye, code)
+        elif self.unread_bytes:
+            if self._unfinished is None:
+                self._unfinished = UnfinishedFrame(self._decoder)
+            if not self._unfinished.may_be_text(data[-self.unread_bytes :]):
+                self._fail(_INVALID_TEXT, "Text must be UTF-8")
 
     def pause_writing(self) -> None:
         """Nothing to pause: ``flush`` looks at what waits."""

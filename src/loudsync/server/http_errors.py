@@ -1,0 +1,121 @@
+"""HTTP errors of the API: the error object, and what becomes one.
+
+Source: contract, section 6.
+"""
+
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from loudsync.errors import (
+    InvalidMessage,
+    InvalidSetting,
+    LoudSyncError,
+    MemberNotFound,
+    SessionExists,
+    SessionNotFound,
+    TooManySessions,
+    Unauthorized,
+)
+from loudsync.server.guesses import TOO_MANY_GUESSES
+
+
+class HttpError(LoudSyncError):
+    """A request that is answered with an error object."""
+
+    def __init__(
+        self,
+        status: HTTPStatus,
+        code: str,
+        message: str,
+        details: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.details = details
+
+
+def json_answer(body: object, status: HTTPStatus = HTTPStatus.OK) -> web.Response:
+    """Answer with JSON."""
+    return web.Response(
+        body=msgspec.json.encode(body),
+        status=status,
+        headers={"Content-Type": "application/json; charset=utf-8"},
+    )
+
+
+def error_answer(error: HttpError) -> web.Response:
+    """Answer with an error object."""
+    body: dict[str, Any] = {"code": error.code, "message": error.message}
+    if error.details is not None:
+        body["details"] = error.details
+    response = json_answer({"error": body}, error.status)
+    if error.status is HTTPStatus.UNAUTHORIZED:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    elif error.status is HTTPStatus.TOO_MANY_REQUESTS:
+        response.headers["Retry-After"] = "60"
+    return response
+
+
+def too_many_guesses() -> HttpError:
+    """Say that an address has named too many sessions that there are not."""
+    return HttpError(HTTPStatus.TOO_MANY_REQUESTS, "too_many_guesses", TOO_MANY_GUESSES)
+
+
+def refused(refusal: web.HTTPException) -> web.Response:
+    """Say in an error object what aiohttp refused."""
+    status = HTTPStatus(refusal.status)
+    code = _CODES.get(status, "invalid_request")
+    response = error_answer(HttpError(status, code, status.description))
+    if "Allow" in refusal.headers:
+        response.headers["Allow"] = refusal.headers["Allow"]
+    return response
+
+
+def as_http(refusal: LoudSyncError) -> HttpError:
+    """Say in HTTP's words what the rules refused."""
+    match refusal:
+        case HttpError():
+            return refusal
+        case SessionNotFound():
+            return HttpError(HTTPStatus.NOT_FOUND, refusal.code, refusal.message)
+        case MemberNotFound():
+            return HttpError(HTTPStatus.NOT_FOUND, "member_not_found", refusal.reason)
+        case Unauthorized():
+            return HttpError(HTTPStatus.UNAUTHORIZED, refusal.code, refusal.message)
+        case SessionExists():
+            return HttpError(HTTPStatus.CONFLICT, "session_exists", str(refusal))
+        case TooManySessions():
+            return HttpError(
+                HTTPStatus.SERVICE_UNAVAILABLE, "too_many_sessions", str(refusal)
+            )
+        case InvalidSetting(name=name, reason=reason):
+            details = {"path": f"$.{name}", "reason": reason}
+            return HttpError(
+                HTTPStatus.BAD_REQUEST, "invalid_request", str(refusal), details
+            )
+        case InvalidMessage():
+            return HttpError(
+                HTTPStatus.BAD_REQUEST,
+                "invalid_request",
+                refusal.message,
+                refusal.details,
+            )
+        case _:
+            raise refusal
+
+
+_CODES = {
+    HTTPStatus.NOT_FOUND: "not_found",
+    HTTPStatus.METHOD_NOT_ALLOWED: "method_not_allowed",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "body_too_large",
+}
+
+NOT_HTTP = HttpError(HTTPStatus.BAD_REQUEST, "invalid_request", "This is not HTTP/1.1")
+OUR_FAULT = HttpError(
+    HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "The server made a mistake"
+)

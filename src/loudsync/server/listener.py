@@ -1,0 +1,171 @@
+"""The listening sockets: bound, and accepted from, plain or with TLS.
+
+Plain connections are accepted by the event loop itself. With TLS each one is
+accepted here and counted before its handshake, or many that never finish
+theirs would use up the descriptors unseen.
+"""
+
+import asyncio
+import contextlib
+import errno
+import socket
+import sys
+from typing import Final
+
+from loudsync.server.front_door import Doorway, FrontDoor
+from loudsync.server.logs import get_logger
+
+log = get_logger("server")
+
+_BACKLOG: Final = 4096
+"""Connections that may wait to be accepted: a crowd joins at once. The system
+may cap it (``net.core.somaxconn``)."""
+
+_ACCEPT_RETRY_S: Final = 1.0
+"""How long to wait where the system has no descriptor left to accept with."""
+
+_NO_SUCH_FAMILY: Final = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
+"""What a name that stands for several addresses may have one too many of."""
+
+
+class Listener:
+    """Accepts connections for a front door, until it is closed.
+
+    Args:
+        door: Gets the connections; its ``tls`` is looked at for each.
+    """
+
+    def __init__(self, door: FrontDoor) -> None:
+        self._door = door
+        self._sockets: list[socket.socket] = []
+        self._servers: list[asyncio.Server] = []
+        self._accepting: list[asyncio.Task[None]] = []
+        self._handshakes: set[asyncio.Task[None]] = set()
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        port: int = self._sockets[0].getsockname()[1]
+        return port
+
+    async def start(self, host: str, port: int) -> None:
+        """Bind and listen; return once connections are accepted.
+
+        Raises:
+            OSError: The address can't be used. Nothing is left open then, nor
+                after a cancellation.
+        """
+        try:
+            self._sockets = await _bind(host, port)
+            for bound in self._sockets:
+                if self._door.tls is not None:
+                    bound.listen(_BACKLOG)
+                    self._accepting.append(asyncio.create_task(self._accept(bound)))
+                else:
+                    await self._serve_plain(bound)
+        except BaseException:
+            self.close()
+            raise
+
+    async def _serve_plain(self, bound: socket.socket) -> None:
+        # In two steps: cancelled in one, the loop would go on serving.
+        server = await asyncio.get_running_loop().create_server(
+            lambda: Doorway(self._door),
+            sock=bound,
+            backlog=_BACKLOG,
+            start_serving=False,
+        )
+        self._servers.append(server)
+        await server.start_serving()
+
+    def close(self) -> None:
+        """Accept no more; handshakes that are under way are given up."""
+        for task in (*self._accepting, *self._handshakes):
+            task.cancel()
+        for server in self._servers:
+            server.close()
+        for bound in self._sockets:
+            bound.close()
+
+    async def wait_closed(self) -> None:
+        """Wait until nothing of it is left, after ``close``."""
+        await asyncio.gather(
+            *self._accepting, *self._handshakes, return_exceptions=True
+        )
+        for server in self._servers:
+            await server.wait_closed()
+
+    async def _accept(self, bound: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                accepted, peer = await loop.sock_accept(bound)
+            except OSError as fault:
+                if fault.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS):
+                    log.warning("accept_failed", reason=fault.strerror)
+                    await asyncio.sleep(_ACCEPT_RETRY_S)
+                continue
+            visit = self._door.visitors.enter(peer[0], accepted.fileno())
+            if visit.refusal is not None and not visit.may_hear_why:
+                accepted.close()
+                visit.end()
+                continue
+            doorway = Doorway(self._door, visit)
+            task = loop.create_task(self._shake_hands(accepted, doorway))
+            self._handshakes.add(task)
+            task.add_done_callback(self._handshakes.discard)
+
+    async def _shake_hands(self, accepted: socket.socket, doorway: Doorway) -> None:
+        """Secure a connection; its doorway hears of it once that is done."""
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: doorway,
+                accepted,
+                ssl=self._door.tls,
+                # A handshake is as slow as a head may be.
+                ssl_handshake_timeout=self._door.settings.head_timeout_s,
+            )
+        except (OSError, asyncio.CancelledError):
+            # What peers do wrong is no news.
+            doorway.connection_lost(None)
+
+
+async def _bind(host: str, port: int) -> list[socket.socket]:
+    """Bind a socket to each address that a host stands for.
+
+    Raises:
+        OSError: None of them can be had, or one is in use.
+    """
+    loop = asyncio.get_running_loop()
+    infos = await loop.getaddrinfo(
+        host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )
+    bound: list[socket.socket] = []
+    missing: OSError | None = None
+    with contextlib.ExitStack() as undo:
+        for family, kind, protocol, _, address in dict.fromkeys(infos):
+            try:
+                listening = socket.socket(family, kind, protocol)
+            except OSError as fault:
+                missing = fault
+                continue
+            undo.callback(listening.close)
+            listening.setblocking(False)
+            if sys.platform != "win32":  # there it would share the port
+                listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            if bound and port == 0:  # one free port for all of them
+                address = (address[0], bound[0].getsockname()[1], *address[2:])
+            try:
+                listening.bind(address)
+            except OSError as fault:
+                if fault.errno not in _NO_SUCH_FAMILY:
+                    raise
+                missing = fault
+                continue
+            bound.append(listening)
+        if not bound:
+            raise missing or OSError(errno.EADDRNOTAVAIL, "no such address")
+        undo.pop_all()
+    return bound
