@@ -160,8 +160,8 @@ def test_number_tables_have_every_setting_and_its_default(
 
 
 def _number(value: Any) -> str:
-    if isinstance(value, str):
-        return value or "empty"
+    if isinstance(value, str | tuple):
+        return str(value or "empty")
     return f"{value:.10g}"
 
 
