@@ -3,7 +3,7 @@
 import asyncio
 import getpass
 from collections.abc import Mapping
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -156,6 +156,9 @@ def serve_command(
     host: take.Host = EVERY_INTERFACE,
     state: take.State = None,
     api_key: take.ApiKey = "",
+    max_connections_per_address: take.MaxConnectionsPerAddress = 0,
+    allowed_origin: take.AllowedOrigins = None,
+    trusted_proxy: take.TrustedProxies = None,
     json: take.Json = False,
     heartbeat_timeout: take.HeartbeatTimeout = _NUMBERS.heartbeat_timeout_s,
     heartbeat_check: take.HeartbeatCheck = None,
@@ -185,7 +188,10 @@ def serve_command(
                 max_sessions,
                 max_message_size,
                 public_url,
-                api_key,
+                api_key=api_key,
+                max_connections_per_address=max_connections_per_address,
+                allowed_origins=tuple(allowed_origin or ()),
+                trusted_proxies=tuple(trusted_proxy or ()),
             ),
             tls_cert=tls_cert,
             tls_key=tls_key,
@@ -238,7 +244,7 @@ def _settings(
     max_sessions: int,
     max_message_size: int,
     public_url: str,
-    api_key: str = "",
+    **of_serve_only: Any,
 ) -> ServerSettings:
     if heartbeat_check is None:
         heartbeat_check = min(_NUMBERS.heartbeat_check_s, heartbeat_timeout)
@@ -249,7 +255,7 @@ def _settings(
         max_sessions=max_sessions,
         max_message_bytes=max_message_size,
         public_url=public_url,
-        api_key=api_key,
+        **of_serve_only,
     )
 
 

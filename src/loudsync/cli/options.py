@@ -159,6 +159,39 @@ ApiKey = Annotated[
     ),
 ]
 
+MaxConnectionsPerAddress = Annotated[
+    int,
+    _option(
+        "--max-connections-per-address",
+        "Connections at once from one address; 0: no limit.",
+        metavar="NUMBER",
+        min=0,
+        max=1_000_000,
+    ),
+]
+
+AllowedOrigins = Annotated[
+    list[str] | None,
+    _option(
+        "--allowed-origin",
+        "Whose web pages may use the server, as https://app.example.org; its own "
+        "page may always. Can be given more than once.",
+        metavar="ORIGIN",
+        show_default="everybody's",
+    ),
+]
+
+TrustedProxies = Annotated[
+    list[str] | None,
+    _option(
+        "--trusted-proxy",
+        "Address or network of a proxy in front of the server: limits are then for "
+        "whom its X-Forwarded-For names. Can be given more than once.",
+        metavar="ADDRESS",
+        show_default="none",
+    ),
+]
+
 State = Annotated[
     Path | None,
     _option(

@@ -33,6 +33,8 @@ SETTINGS_OF_A_SERVER: Final = {
     "max_message_bytes": "--max-message-size",
     "max_sessions": "--max-sessions",
     "public_url": "--public-url",
+    "allowed_origins": "--allowed-origin",
+    "trusted_proxies": "--trusted-proxy",
     "maxMembers": "--max-members",
     "id": "--session-id",
     "hostName": "--host-name",

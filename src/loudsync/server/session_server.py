@@ -11,6 +11,7 @@ from typing import Final, Self
 from loudsync.core import Registry
 from loudsync.errors import LoudSyncError, StartFailed
 from loudsync.protocol import CloseCode
+from loudsync.server.addresses import ProxyTrust
 from loudsync.server.clock import Clock, SystemClock
 from loudsync.server.connection import ServerConnection, Surroundings
 from loudsync.server.creation import DEFAULT_HOST_NAME, new_token, session_spec
@@ -22,6 +23,7 @@ from loudsync.server.listener import Listener
 from loudsync.server.liveness import Liveness
 from loudsync.server.logs import get_logger
 from loudsync.server.metrics import Metrics
+from loudsync.server.origins import OriginRule
 from loudsync.server.runner import Runner
 from loudsync.server.settings import DEFAULT_MAX_MEMBERS, ServerSettings
 from loudsync.server.stats import ServerStats
@@ -83,6 +85,8 @@ class SessionServer:
         self._is_starting = False
         public_url = self.settings.public_url
         self._public_url = check_public_url(public_url) if public_url else ""
+        OriginRule(self.settings.allowed_origins)
+        ProxyTrust(self.settings.trusted_proxies)
 
     # --- Its life -----------------------------------------------------------
 
