@@ -4,6 +4,7 @@ import asyncio
 import logging
 import ssl
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
@@ -17,6 +18,7 @@ from loudsync.cli.output import (
 )
 from loudsync.cli.printer import CLOSE_TIMEOUT_S
 from loudsync.cli.problems import Removed, WrongUsage
+from loudsync.cli.tls_reload import reloaded_on_hangup
 from loudsync.cli.views import GuestView, HostView
 from loudsync.client import Address, Client
 from loudsync.core.events import Event, RemovedByHost
@@ -133,16 +135,23 @@ async def serve(options: ServerOptions, stop: asyncio.Event) -> int:
     return 0
 
 
-def _server(options: ServerOptions) -> SessionServer:
+@asynccontextmanager
+async def _server(options: ServerOptions) -> AsyncIterator[SessionServer]:
     level = logging.getLevelNamesMapping()[options.log_level.upper()]
     configure_logs(options.log_format.value, level)
-    return SessionServer(
+    certificate, key = options.tls_cert, options.tls_key
+    async with SessionServer(
         host=options.host,
         port=options.port,
         settings=options.settings,
-        tls=_tls(options.tls_cert, options.tls_key),
+        tls=_tls(certificate, key),
         store=SqliteStore(options.state) if options.state is not None else None,
-    )
+    ) as server:
+        if certificate is None or key is None:
+            yield server
+        else:
+            with reloaded_on_hangup(server, certificate, key):
+                yield server
 
 
 def _tls(certificate: Path | None, key: Path | None) -> ssl.SSLContext | None:

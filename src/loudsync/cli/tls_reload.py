@@ -1,0 +1,67 @@
+"""SIGHUP: a renewed certificate, without a restart.
+
+The signal also says that a terminal has ended. Which of the two is meant shows
+in whether the terminal that the program was started in is still there.
+"""
+
+import asyncio
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from loudsync.errors import StartFailed
+from loudsync.server import SessionServer
+from loudsync.server.logs import get_logger
+from loudsync.server.tls import load_tls
+
+log = get_logger("server")
+
+
+@contextmanager
+def reloaded_on_hangup(
+    server: SessionServer, certificate: Path, key: Path
+) -> Iterator[None]:
+    """Read the files anew at each SIGHUP; new connections get what is in them.
+
+    Files that can't be used are logged as an error, and the server goes on
+    with what it has. Windows has no such signal: nothing happens there.
+    """
+    hangup = getattr(signal, "SIGHUP", None)
+    if hangup is None:
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    had_terminal = _has_terminal()
+    before = signal.getsignal(hangup)
+
+    def reload() -> None:
+        try:
+            server.use_tls(load_tls(certificate, key))
+        except StartFailed as fault:
+            log.error("tls_reload_failed", reason=str(fault))
+        else:
+            log.info("tls_reloaded", certificate=str(certificate))
+
+    def hung_up(number: int, frame: FrameType | None) -> None:
+        if not had_terminal or _has_terminal():
+            loop.call_soon_threadsafe(reload)
+        elif callable(before):
+            before(number, frame)
+
+    signal.signal(hangup, hung_up)
+    try:
+        yield
+    finally:
+        if signal.getsignal(hangup) is hung_up:
+            signal.signal(hangup, before)
+
+
+def _has_terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
