@@ -28,9 +28,14 @@ def clean_environment(**variables: str) -> dict[str, str]:
 class Process:
     """A running `loudsync`; every wait is for a line or the end."""
 
-    def __init__(self, arguments: tuple[str, ...], variables: dict[str, str]) -> None:
+    def __init__(
+        self,
+        arguments: tuple[str, ...],
+        variables: dict[str, str],
+        enter: tuple[str, ...] = (),
+    ) -> None:
         self.popen = subprocess.Popen(
-            [sys.executable, "-W", "error", "-m", "loudsync", *arguments],
+            [*enter, sys.executable, "-W", "error", "-m", "loudsync", *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -107,7 +112,16 @@ class Process:
 @contextmanager
 def loudsync(*arguments: str, **variables: str) -> Iterator[Process]:
     """Run `loudsync`; it is gone at the end of the block, come what may."""
-    process = Process(arguments, variables)
+    with loudsync_behind((), *arguments, **variables) as process:
+        yield process
+
+
+@contextmanager
+def loudsync_behind(
+    enter: tuple[str, ...], *arguments: str, **variables: str
+) -> Iterator[Process]:
+    """Run `loudsync` behind a command that becomes what its line goes on with."""
+    process = Process(arguments, variables, enter)
     try:
         yield process
     finally:

@@ -21,12 +21,14 @@ from aiohttp.web_protocol import RequestHandler
 
 from loudsync.core import Session
 from loudsync.errors import (
+    STORAGE_FULL,
     InvalidMessage,
     InvalidSetting,
     LoudSyncError,
     MemberNotFound,
     SessionExists,
     SessionNotFound,
+    StorageFull,
     TooManySessions,
     Unauthorized,
 )
@@ -92,12 +94,14 @@ class HttpError(LoudSyncError):
         code: str,
         message: str,
         details: dict[str, Any] | None = None,
+        retry_after_s: int | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
         self.message = message
         self.details = details
+        self.retry_after_s = retry_after_s
 
 
 class HttpApi:
@@ -364,6 +368,8 @@ def _error(error: HttpError) -> web.Response:
     response = _json({"error": body}, error.status)
     if error.status is HTTPStatus.UNAUTHORIZED:
         response.headers["WWW-Authenticate"] = "Bearer"
+    if error.retry_after_s is not None:
+        response.headers["Retry-After"] = str(error.retry_after_s)
     return response
 
 
@@ -394,6 +400,13 @@ def _as_http(refusal: LoudSyncError) -> HttpError:
             return HttpError(
                 HTTPStatus.SERVICE_UNAVAILABLE, "too_many_sessions", str(refusal)
             )
+        case StorageFull():
+            return HttpError(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                STORAGE_FULL,
+                str(refusal),
+                retry_after_s=_STORAGE_RETRY_S,
+            )
         case InvalidSetting(name=name, reason=reason):
             details = {"path": f"$.{name}", "reason": reason}
             return HttpError(
@@ -411,6 +424,9 @@ def _as_http(refusal: LoudSyncError) -> HttpError:
 
 
 _http_log = logging.getLogger("loudsync.http")
+
+_STORAGE_RETRY_S: Final = 5
+"""As for too many connections; disks are not emptied in less."""
 
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(:[0-9]{1,5})?")
 """A host header that may stand in a link."""

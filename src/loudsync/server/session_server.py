@@ -225,6 +225,7 @@ class SessionServer:
             InvalidSetting: A value is out of its range.
             SessionExists: The id is taken.
             TooManySessions: There are as many as there may be.
+            StorageFull: The store has no room for it now.
         """
         runner = self._running.runner
         token = new_token() if remote_host else None
@@ -285,7 +286,12 @@ class _Parts:
         self.liveness = Liveness(self.around)
         self.http = HttpApi(
             self.runner,
-            Metrics(self.stats, registry, lambda: self.door.connection_count),
+            Metrics(
+                self.stats,
+                registry,
+                lambda: self.door.connection_count,
+                lambda: server._store.has_room,  # noqa: SLF001
+            ),
             settings,
             is_ready=lambda: self.door.is_open,
             base_url=lambda: server.url,
