@@ -68,7 +68,7 @@ async def test_every_metric_is_named_and_told_what_it_is(server: SessionServer) 
 
 
 async def test_a_fresh_server_has_nothing_to_tell(server: SessionServer) -> None:
-    now = await numbers(server)
+    now = dict(await numbers(server))
     assert now["loudsync_connections", ""] == 1, "the reader's own"
     assert now.pop(("loudsync_state_has_room", "")) == 1
     assert {value for (name, _), value in now.items() if "connections" not in name} == {

@@ -139,10 +139,12 @@ class StateFile:
         the next start would find no space. So the log is moved out of its
         sight, and comes back empty.
         """
-        if self._reserve is not None:
-            with contextlib.suppress(sqlite3.Error, OSError):
-                if self._reserve.checkpoint():
-                    self._wal.rename(self._kept_wal)
+        if self._reserve is None:
+            self._let_go()
+            return
+        with contextlib.suppress(sqlite3.Error, OSError):
+            if self._reserve.checkpoint():
+                self._wal.rename(self._kept_wal)
         self._let_go()
         with contextlib.suppress(OSError):
             self._take_back_wal()
