@@ -13,7 +13,8 @@
     │   └── VersionMismatch       version_mismatch
     ├── NotCreated            a session could not be created
     │   ├── SessionExists         its id is taken
-    │   └── TooManySessions       the server has all it may have
+    │   ├── TooManySessions       the server has all it may have
+    │   └── StorageFull           the disk that keeps sessions is full
     ├── ConnectionFailed      no server could be reached, or it made no sense
     │   └── ReconnectionFailed    … and every attempt is used up
     ├── NotConnected          our own misuse: a call that needs a connection
@@ -24,7 +25,7 @@
 rules raise them, the wire carries them, the client raises them again.
 """
 
-from typing import Any
+from typing import Any, Final
 
 
 class LoudSyncError(Exception):
@@ -55,10 +56,22 @@ class SessionNotFound(Refused):
     code = "session_not_found"
 
 
+STORAGE_FULL: Final = "storage_full"
+"""What ``details.reason`` says where a new seat could not be saved."""
+
+
 class SessionFull(Refused):
-    """Every seat is taken; ``details`` has maxMembers and currentMembers."""
+    """Every seat is taken; ``details`` has maxMembers and currentMembers.
+
+    Or a seat is free, but the server's disk is full: ``is_storage_full``.
+    """
 
     code = "session_full"
+
+    @property
+    def is_storage_full(self) -> bool:
+        """Whether it is not the seats that are missing, but room to save one."""
+        return (self.details or {}).get("reason") == STORAGE_FULL
 
 
 class AlreadyJoined(Refused):
@@ -121,6 +134,15 @@ class TooManySessions(NotCreated):
     def __init__(self, max_sessions: int) -> None:
         super().__init__(f"The server has all the {max_sessions} sessions it may have")
         self.max_sessions = max_sessions
+
+
+class StorageFull(NotCreated):
+    """The disk that sessions are kept on is full; it may have room later."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The server can't save new sessions now: its disk is full; try again later"
+        )
 
 
 class ConnectionFailed(LoudSyncError):

@@ -24,6 +24,7 @@ from loudsync.errors import (
     SessionExists,
     SessionFull,
     SessionNotFound,
+    StorageFull,
     TooManySessions,
     VersionMismatch,
 )
@@ -73,6 +74,32 @@ def test_a_full_server_says_first_that_the_id_is_taken() -> None:
     registry.create(a_spec(session_id="one"), at(0))
     with pytest.raises(SessionExists):
         registry.create(a_spec(session_id="one"), at(0))
+
+
+def test_without_room_no_session_is_created_and_the_id_stays_free() -> None:
+    registry = a_registry()
+    with pytest.raises(StorageFull):
+        registry.create(a_spec(), at(0), has_room=False)
+    assert len(registry) == 0
+    registry.create(a_spec(), at(1))
+
+
+def test_lack_of_room_is_said_after_what_no_room_would_change() -> None:
+    registry = a_registry(max_sessions=1)
+    registry.create(a_spec(session_id="one"), at(0))
+    with pytest.raises(SessionExists):
+        registry.create(a_spec(session_id="one"), at(0), has_room=False)
+    with pytest.raises(TooManySessions):
+        registry.create(a_spec(session_id="two"), at(0), has_room=False)
+
+
+def test_a_join_without_room_is_the_sessions_to_refuse() -> None:
+    registry = a_registry()
+    session = registry.create(a_spec(), at(0))
+    with pytest.raises(SessionFull) as caught:
+        registry.join(a_join("ada"), connection(1), at(1), has_room=False)
+    assert caught.value.is_storage_full
+    assert session.member_count == 1
 
 
 def test_a_forgotten_session_frees_its_place_and_its_id() -> None:

@@ -156,6 +156,43 @@ def test_a_device_with_a_seat_is_never_told_that_the_session_is_full(
 # --- The order of the checks (version and session: test_registry) ---------------
 
 
+def test_without_room_a_newcomer_is_refused_and_uses_up_nothing() -> None:
+    session = a_session(max_members=3)
+    with pytest.raises(SessionFull) as caught:
+        session.join(a_join("ada"), connection(1), at(1), has_room=False)
+    assert caught.value.details == {
+        "maxMembers": 3,
+        "currentMembers": 1,
+        "reason": "storage_full",
+    }
+    assert "disk is full" in caught.value.message
+    assert session.members() == (host_member(),)
+    session.join(a_join("ada"), connection(1), at(2))
+    assert session.members()[1].id == "client-1"
+
+
+def test_a_full_session_says_so_whether_there_is_room_or_not() -> None:
+    session = a_session(max_members=1)
+    for has_room in (True, False):
+        with pytest.raises(SessionFull) as caught:
+            session.join(a_join("ada"), connection(1), at(1), has_room=has_room)
+        assert not caught.value.is_storage_full
+
+
+def test_without_room_a_device_gets_its_own_seat_back() -> None:
+    session = a_session()
+    session.join(a_join("ada"), connection(1), at(1))
+    session.drop(connection(1), at(1).monotonic_ns, at(2))
+    effects = session.join(a_join("ada"), connection(2), at(3), has_room=False)
+    assert effects == welcomed(session, 2, member(1, "Ada", 1), 3)
+
+
+def test_without_room_the_remote_host_takes_its_seat() -> None:
+    session = a_session(remote_host=True)
+    effects = session.join(a_host_join(), connection(1), at(1), has_room=False)
+    assert effects[0] == Attach(connection(1), HOST_ID)
+
+
 def test_allowed_comes_before_capacity_for_a_kicked_device() -> None:
     session = a_session(max_members=2)
     session.join(a_join("ada"), connection(1), at(1))

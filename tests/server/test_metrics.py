@@ -52,6 +52,7 @@ async def test_every_metric_is_named_and_told_what_it_is(server: SessionServer) 
         ("loudsync_connections", "gauge"),
         ("loudsync_members", "gauge"),
         ("loudsync_sessions", "gauge"),
+        ("loudsync_state_has_room", "gauge"),
         ("loudsync_joins", "counter"),
         ("loudsync_takeovers", "counter"),
         ("loudsync_messages_received", "counter"),
@@ -67,8 +68,9 @@ async def test_every_metric_is_named_and_told_what_it_is(server: SessionServer) 
 
 
 async def test_a_fresh_server_has_nothing_to_tell(server: SessionServer) -> None:
-    now = await numbers(server)
+    now = dict(await numbers(server))
     assert now["loudsync_connections", ""] == 1, "the reader's own"
+    assert now.pop(("loudsync_state_has_room", "")) == 1
     assert {value for (name, _), value in now.items() if "connections" not in name} == {
         0.0
     }

@@ -15,6 +15,7 @@ class SlowStore:
     """A store whose saves end when the test says so."""
 
     outlives_process = False
+    has_room = True
 
     def __init__(self) -> None:
         self.saving: list[asyncio.Future[None]] = []

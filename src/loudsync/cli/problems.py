@@ -135,6 +135,8 @@ def _explain_refusal(fault: Refused) -> str:
     match fault:
         case SessionNotFound():
             advice = "check the code; the party may be over"
+        case SessionFull(is_storage_full=True):
+            return f"{said}, or tell who runs the server"
         case SessionFull():
             advice = "wait until a seat is free, then join again"
         case Unauthorized():

@@ -1,8 +1,8 @@
 """The checks of a JOIN, in the order in which they are made.
 
 Message valid (the codec's), version, session exists (the registry's), allowed,
-the device's own seat, a seat free. Identity comes before capacity: a device
-with a seat is never told that the session is full.
+the device's own seat, a seat free, room to keep it. Identity comes before capacity: a device
+with a seat is never told that the session, or the disk, is full.
 
 Source: protocol v1.0, "Server Validation"; contract, section 3.
 """
@@ -12,7 +12,13 @@ from collections.abc import Container
 from loudsync.core.host import token_matches
 from loudsync.core.seat import Seat
 from loudsync.core.seating import Seating
-from loudsync.errors import AlreadyJoined, SessionFull, Unauthorized, VersionMismatch
+from loudsync.errors import (
+    STORAGE_FULL,
+    AlreadyJoined,
+    SessionFull,
+    Unauthorized,
+    VersionMismatch,
+)
 from loudsync.protocol import PROTOCOL_VERSION, DeviceId, DeviceType, Join
 
 
@@ -76,6 +82,26 @@ def check_seat_free(seating: Seating, max_members: int) -> None:
         raise SessionFull(
             f"Session has reached maximum capacity ({max_members} members)",
             {"maxMembers": max_members, "currentMembers": len(seating)},
+        )
+
+
+def check_room(seating: Seating, max_members: int, *, has_room: bool) -> None:
+    """Refuse a seat that could not be kept.
+
+    The specification's codes have none for it; what a client should do is the
+    same as where every seat is taken, and ``reason`` tells the two apart.
+
+    Raises:
+        SessionFull: With ``reason`` ``storage_full`` as well.
+    """
+    if not has_room:
+        raise SessionFull(
+            "The server can't save new seats now: its disk is full; try again later",
+            {
+                "maxMembers": max_members,
+                "currentMembers": len(seating),
+                "reason": STORAGE_FULL,
+            },
         )
 
 

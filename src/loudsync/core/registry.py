@@ -12,6 +12,7 @@ from loudsync.core.session_spec import SessionRules, SessionSpec
 from loudsync.errors import (
     SessionExists,
     SessionNotFound,
+    StorageFull,
     TooManySessions,
 )
 from loudsync.protocol import Join, SessionId
@@ -42,17 +43,25 @@ class Registry:
     def __contains__(self, session_id: SessionId) -> bool:
         return session_id in self._sessions
 
-    def create(self, spec: SessionSpec, now: Moment) -> Session:
+    def create(
+        self, spec: SessionSpec, now: Moment, *, has_room: bool = True
+    ) -> Session:
         """Open a session.
+
+        Args:
+            has_room: Whether it could be kept.
 
         Raises:
             SessionExists: The id is taken.
             TooManySessions: There are as many as there may be.
+            StorageFull: There is no room to keep it.
         """
         if spec.id in self._sessions:
             raise SessionExists(spec.id)
         if len(self._sessions) >= self._max_sessions:
             raise TooManySessions(self._max_sessions)
+        if not has_room:
+            raise StorageFull
         return self._add(Session(spec, self._rules, now))
 
     def restore(self, record: SessionRecord, now: Moment) -> Session:
@@ -80,9 +89,17 @@ class Registry:
         return [s for s in self._sessions.values() if s.spec.listed and not s.ended]
 
     def join(
-        self, request: Join, connection: ConnectionId, now: Moment
+        self,
+        request: Join,
+        connection: ConnectionId,
+        now: Moment,
+        *,
+        has_room: bool = True,
     ) -> tuple[Session, Effects]:
         """Check version and session, then let the session decide.
+
+        Args:
+            has_room: Whether a new seat could be kept.
 
         Raises:
             VersionMismatch: Another major version than this one.
@@ -93,7 +110,7 @@ class Registry:
         """
         check_version(request.version)
         session = self.find(request.session_id)
-        return session, session.join(request, connection, now)
+        return session, session.join(request, connection, now, has_room=has_room)
 
     def reschedule(self, session: Session) -> None:
         """Note when the session has something due, after a change to it."""

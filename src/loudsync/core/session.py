@@ -9,7 +9,12 @@ but waits for it, waits no more once it is said to have ended.
 
 from typing import NoReturn
 
-from loudsync.core.admission import check_allowed, check_seat_free, own_seat
+from loudsync.core.admission import (
+    check_allowed,
+    check_room,
+    check_seat_free,
+    own_seat,
+)
 from loudsync.core.deadlines import Deadlines
 from loudsync.core.effects import (
     Abort,
@@ -164,8 +169,19 @@ class Session:
 
     # --- Coming and going ---------------------------------------------------
 
-    def join(self, request: Join, connection: ConnectionId, now: Moment) -> Effects:
+    def join(
+        self,
+        request: Join,
+        connection: ConnectionId,
+        now: Moment,
+        *,
+        has_room: bool = True,
+    ) -> Effects:
         """Seat a device, give it back the seat it has, or challenge for it.
+
+        Args:
+            has_room: Whether a new seat could be kept; a seat that is there
+                already needs no room.
 
         Returns:
             ``Attach``, ``Send`` of WELCOME, ``Send`` of MEMBER_LIST and
@@ -175,7 +191,7 @@ class Session:
         Raises:
             Unauthorized: No or a wrong host token, or a kicked device.
             AlreadyJoined: The device has, or waits for, the other kind of seat.
-            SessionFull: No seat is free.
+            SessionFull: No seat is free, or there is no room to keep one.
             SessionNotFound: The session has ended.
 
         Source: protocol v1.0, "1. JOIN"; contract, sections 3 to 5.
@@ -186,6 +202,7 @@ class Session:
         seat = own_seat(request, self._seating, self._host)
         if seat is None:
             check_seat_free(self._seating, self.spec.max_members)
+            check_room(self._seating, self.spec.max_members, has_room=has_room)
             seat = self._take_seat(request, now)
         elif seat.connection is not None:
             return self._challenge(seat, request, connection)

@@ -4,18 +4,20 @@ Source: contract, section 6.
 """
 
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from aiohttp import web
 
 from loudsync.errors import (
+    STORAGE_FULL,
     InvalidMessage,
     InvalidSetting,
     LoudSyncError,
     MemberNotFound,
     SessionExists,
     SessionNotFound,
+    StorageFull,
     TooManySessions,
     Unauthorized,
 )
@@ -31,12 +33,14 @@ class HttpError(LoudSyncError):
         code: str,
         message: str,
         details: dict[str, Any] | None = None,
+        retry_after_s: int | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
         self.message = message
         self.details = details
+        self.retry_after_s = retry_after_s
 
 
 def json_answer(body: object, status: HTTPStatus = HTTPStatus.OK) -> web.Response:
@@ -56,14 +60,19 @@ def error_answer(error: HttpError) -> web.Response:
     response = json_answer({"error": body}, error.status)
     if error.status is HTTPStatus.UNAUTHORIZED:
         response.headers["WWW-Authenticate"] = "Bearer"
-    elif error.status is HTTPStatus.TOO_MANY_REQUESTS:
-        response.headers["Retry-After"] = "60"
+    if error.retry_after_s is not None:
+        response.headers["Retry-After"] = str(error.retry_after_s)
     return response
 
 
 def too_many_guesses() -> HttpError:
     """Say that an address has named too many sessions that there are not."""
-    return HttpError(HTTPStatus.TOO_MANY_REQUESTS, "too_many_guesses", TOO_MANY_GUESSES)
+    return HttpError(
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "too_many_guesses",
+        TOO_MANY_GUESSES,
+        retry_after_s=60,
+    )
 
 
 def refused(refusal: web.HTTPException) -> web.Response:
@@ -93,6 +102,13 @@ def as_http(refusal: LoudSyncError) -> HttpError:
             return HttpError(
                 HTTPStatus.SERVICE_UNAVAILABLE, "too_many_sessions", str(refusal)
             )
+        case StorageFull():
+            return HttpError(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                STORAGE_FULL,
+                str(refusal),
+                retry_after_s=_STORAGE_RETRY_S,
+            )
         case InvalidSetting(name=name, reason=reason):
             details = {"path": f"$.{name}", "reason": reason}
             return HttpError(
@@ -108,6 +124,9 @@ def as_http(refusal: LoudSyncError) -> HttpError:
         case _:
             raise refusal
 
+
+_STORAGE_RETRY_S: Final = 5
+"""As for too many connections; disks are not emptied in less."""
 
 _CODES = {
     HTTPStatus.NOT_FOUND: "not_found",

@@ -17,11 +17,16 @@ class Metrics(Collector):
     """
 
     def __init__(
-        self, stats: ServerStats, registry: Registry, connections: Callable[[], int]
+        self,
+        stats: ServerStats,
+        registry: Registry,
+        connections: Callable[[], int],
+        has_room: Callable[[], bool] = lambda: True,
     ) -> None:
         self._stats = stats
         self._registry = registry
         self._connections = connections
+        self._has_room = has_room
         self._prometheus = CollectorRegistry(auto_describe=False)
         self._prometheus.register(self)
 
@@ -36,6 +41,11 @@ class Metrics(Collector):
             ("connections", "TCP connections open now", self._connections()),
             ("members", "Members connected now", stats.members),
             ("sessions", "Sessions open now", len(self._registry)),
+            (
+                "state_has_room",
+                "Whether new sessions and seats can be saved: 1, or 0 on a full disk",
+                int(self._has_room()),
+            ),
         ):
             yield GaugeMetricFamily(f"loudsync_{name}", text, value=value)
         for name, text, value in (

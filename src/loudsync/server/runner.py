@@ -154,9 +154,11 @@ class Runner:
         """Open a session; return once it is saved.
 
         Raises:
-            SessionExists, TooManySessions: As ``Registry.create``.
+            SessionExists, TooManySessions, StorageFull: As ``Registry.create``.
         """
-        session = self.registry.create(spec, self._clock.now())
+        session = self.registry.create(
+            spec, self._clock.now(), has_room=self._store.has_room
+        )
         room = self._rooms[session.id] = _Room(session)
         self.stats.sessions_opened += 1
         log.info("session_opened", session=session.id, title=spec.name)
@@ -248,7 +250,9 @@ class Runner:
             The session that answers; ``None`` where the JOIN was refused.
         """
         try:
-            session, effects = self.registry.join(request, link.id, self._clock.now())
+            session, effects = self.registry.join(
+                request, link.id, self._clock.now(), has_room=self._store.has_room
+            )
         except Refused as refusal:
             link.refuse_join(refusal)
             return None

@@ -226,6 +226,7 @@ class SessionServer:
             InvalidSetting: A value is out of its range.
             SessionExists: The id is taken.
             TooManySessions: There are as many as there may be.
+            StorageFull: The store has no room for it now.
         """
         runner = self._running.runner
         token = new_token() if remote_host else None
@@ -286,7 +287,12 @@ class _Parts:
         self.liveness = Liveness(self.around)
         self.http = HttpApi(
             self.around,
-            Metrics(self.stats, registry, lambda: len(self.door.visitors)),
+            Metrics(
+                self.stats,
+                registry,
+                lambda: len(self.door.visitors),
+                lambda: server._store.has_room,  # noqa: SLF001
+            ),
             is_ready=lambda: self.door.is_open,
             base_url=lambda: server.url,
             is_secure=server.is_secure,

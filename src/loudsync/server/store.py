@@ -13,6 +13,13 @@ class SessionStore(Protocol):
     def outlives_process(self) -> bool:
         """Whether sessions wait here while no server runs."""
 
+    @property
+    def has_room(self) -> bool:
+        """Whether new sessions and seats can be kept; costs nothing to ask.
+
+        Without room they are refused; what else changes is saved as usual.
+        """
+
     def load(self) -> list[SessionRecord]:
         """Get ready; return the sessions that wait here, oldest first.
 
@@ -36,6 +43,7 @@ class MemoryStore:
     """Keeps sessions in the process itself: nothing to do, nothing to wait for."""
 
     outlives_process: Final = False
+    has_room: Final = True
 
     def load(self) -> list[SessionRecord]:
         """Return nothing: no process but this one can have kept it."""

@@ -96,6 +96,7 @@ function refusalInWords({ code: refusal, message, details }, code) {
     case "session_not_found":
       return `There is no session with the code “${code}”. Check it; capital and small letters differ.`;
     case "session_full":
+      if (details?.reason === "storage_full") return `${message}.`;
       return `The session is full: all ${details?.maxMembers ?? "its"} seats are taken. Try again when somebody has left.`;
     case "already_joined":
       return "Another tab holds this seat. Join again to take one of your own.";
