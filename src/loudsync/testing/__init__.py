@@ -1,6 +1,15 @@
-"""Fakes that tests may use, ours and those of programs that embed LoudSync."""
+"""Fakes and faults that tests may use, ours and those of programs that embed LoudSync."""
 
 from loudsync.testing.clock import ManualClock, ManualTimer
+from loudsync.testing.fault_proxy import FaultProxy, ProxiedConnection, Way
 from loudsync.testing.memory import MemoryServer, MemorySocket
 
-__all__ = ["ManualClock", "ManualTimer", "MemoryServer", "MemorySocket"]
+__all__ = [
+    "FaultProxy",
+    "ManualClock",
+    "ManualTimer",
+    "MemoryServer",
+    "MemorySocket",
+    "ProxiedConnection",
+    "Way",
+]
