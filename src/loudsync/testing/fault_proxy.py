@@ -22,6 +22,10 @@ _LOOPBACK: Final = "127.0.0.1"
 _BACKLOG: Final = 4096
 """A crowd that was cut comes back at once."""
 
+_SEGMENT_BYTES: Final = 1460
+"""Ethernet's. A sender may buffer some 20 segments at first, and loopback's of
+64 KiB would hide a stalled reader behind megabytes."""
+
 _RESET: Final = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 """SO_LINGER with no time to linger: the end is an RST, and nothing is delivered."""
 
@@ -385,7 +389,7 @@ class FaultProxy(Breakable):
 
 
 def _socket(receive_bytes: int | None = None) -> socket.socket:
-    """Make a TCP socket; one that listens hands its buffer's size on."""
+    """Make a TCP socket; one that listens hands its sizes on."""
     made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     made.setblocking(False)
     # More than one may be bound to a port as long as only one listens.
@@ -393,4 +397,6 @@ def _socket(receive_bytes: int | None = None) -> socket.socket:
     made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if receive_bytes is not None:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+        if hasattr(socket, "TCP_MAXSEG"):
+            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, _SEGMENT_BYTES)
     return made
