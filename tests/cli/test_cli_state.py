@@ -4,27 +4,15 @@ import signal
 import sys
 import urllib.request
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 import pytest
 
-from cli_process import Process, loudsync
+from cli_process import listening_at, loudsync, serve
 
 pytestmark = pytest.mark.skipif(
     sys.platform == "win32", reason="no signals between processes there"
 )
-
-
-def serve(path: Path, port: int = 0) -> Any:
-    local = ("--host", "127.0.0.1", "--port", str(port), "--json")
-    return loudsync("serve", *local, "--state", str(path))
-
-
-def listening_at(server: Process) -> tuple[str, int]:
-    url = str(server.event("listening")["url"])
-    return url, urlsplit(url).port or 0
 
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
@@ -45,7 +33,7 @@ def test_a_guest_keeps_its_seat_over_a_restart(
             code = first.wait()
             assert code == (0 if end is signal.SIGTERM else -end)
             assert "Traceback" not in first.errors
-            with serve(path, port) as second:
+            with serve(path, port=port) as second:
                 listening_at(second)
                 after = ann.event("connected")
                 assert after["resumed"] is True

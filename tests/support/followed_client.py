@@ -24,6 +24,7 @@ class FollowedClient:
         self.events: list[ClientEvent] = []
         self.connected_s: list[float] = []
         self.id = client.client_id
+        self.session_id = client.session.id
         self.joined_at_ms = self.me.joined_at_ms
 
     @property
