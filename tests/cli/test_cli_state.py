@@ -5,13 +5,11 @@ import signal
 import sys
 import urllib.request
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 import pytest
 
-from cli_process import Process, loudsync, loudsync_behind
+from cli_process import listening_at, loudsync, loudsync_behind, serve
 from loudsync.server import SqliteStore
 from raw_http import exchange
 from raw_peer import RawPeer
@@ -20,16 +18,6 @@ from stage import join
 pytestmark = pytest.mark.skipif(
     sys.platform == "win32", reason="no signals between processes there"
 )
-
-
-def serve(path: Path, port: int = 0) -> Any:
-    local = ("--host", "127.0.0.1", "--port", str(port), "--json")
-    return loudsync("serve", *local, "--state", str(path))
-
-
-def listening_at(server: Process) -> tuple[str, int]:
-    url = str(server.event("listening")["url"])
-    return url, urlsplit(url).port or 0
 
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
@@ -50,7 +38,7 @@ def test_a_guest_keeps_its_seat_over_a_restart(
             code = first.wait()
             assert code == (0 if end is signal.SIGTERM else -end)
             assert "Traceback" not in first.errors
-            with serve(path, port) as second:
+            with serve(path, port=port) as second:
                 listening_at(second)
                 after = ann.event("connected")
                 assert after["resumed"] is True

@@ -51,7 +51,7 @@ DELAY_S = 3.0
 
 
 def client_of(url: str, clock: ManualClock, **more: Any) -> Client:
-    settings = ClientSettings(reconnect_delay_s=DELAY_S, **more)
+    settings = ClientSettings(reconnect_delay_s=DELAY_S, reconnect_spread=0, **more)
     return join(url, session_id="abc123", name="Sara", clock=clock, settings=settings)
 
 

@@ -84,6 +84,9 @@ async def test_reasons_are_checked_first(reason: str) -> None:
         ("connection_timeout_s", -1),
         ("reconnect_delay_s", -0.1),
         ("reconnect_delay_s", float("nan")),
+        ("reconnect_spread", -0.01),
+        ("reconnect_spread", 1.01),
+        ("reconnect_spread", float("nan")),
         ("reconnect_attempts", -1),
         ("max_queued_events", 1),
         ("max_message_bytes", 1_023),
@@ -99,6 +102,7 @@ def test_settings_at_their_limits() -> None:
     ClientSettings(
         reconnect_attempts=0,
         reconnect_delay_s=0,
+        reconnect_spread=1,
         max_queued_events=2,
         max_message_bytes=1_024,
     )

@@ -28,7 +28,7 @@ DELAY_S = 3.0
 
 
 def client_of(url: str, clock: ManualClock) -> Client:
-    settings = ClientSettings(reconnect_delay_s=DELAY_S)
+    settings = ClientSettings(reconnect_delay_s=DELAY_S, reconnect_spread=0)
     return join(url, session_id="abc123", name="Sara", clock=clock, settings=settings)
 
 

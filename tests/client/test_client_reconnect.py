@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
@@ -51,7 +52,7 @@ DELAY_S = 3.0
 
 
 def client_of(url: str, clock: ManualClock, **more: Any) -> Client:
-    settings = ClientSettings(reconnect_delay_s=DELAY_S, **more)
+    settings = ClientSettings(reconnect_delay_s=DELAY_S, reconnect_spread=0, **more)
     return join(url, session_id="abc123", name="Sara", clock=clock, settings=settings)
 
 
@@ -408,3 +409,68 @@ async def test_a_server_that_kicks_and_then_stalls(clock: ManualClock) -> None:
         exiting = asyncio.create_task(client.__aexit__(None, None, None))
         await clock.pass_by(2)
         await exiting
+
+
+async def delays_of(count: int, spread: float, clock: ManualClock) -> list[float]:
+    """Let so many clients lose their server, and tell what each waits for."""
+
+    async def seat_and_break(peer: Peer) -> None:
+        await peer.seat()
+        await peer.receive(Ping)  # with the heartbeat, after which only one sleeps
+        if len(server.peers) == count:
+            all_seated.set()
+        await all_seated.wait()
+        await peer.break_off()
+
+    all_seated = asyncio.Event()
+    settings = ClientSettings(reconnect_spread=spread)
+    async with AsyncExitStack() as exits:
+        server = await exits.enter_async_context(scripted(*[seat_and_break] * count))
+        for _ in range(count):
+            party = join(
+                server.url,
+                session_id="abc123",
+                name="Sara",
+                clock=clock,
+                settings=settings,
+            )
+            await exits.enter_async_context(party)
+            await anext(party)
+        while not (
+            len(clock.sleepers) == count
+            and all(sleeper.seconds < 5 for sleeper in clock.sleepers)
+        ):
+            await clock.changed()
+        return [sleeper.seconds for sleeper in clock.sleepers]
+
+
+async def test_a_crowd_that_lost_its_server_comes_back_spread(
+    clock: ManualClock,
+) -> None:
+    delays = await delays_of(100, 0.25, clock)
+    assert all(2 <= delay_s <= 2.5 for delay_s in delays)
+    assert len(set(delays)) == 100
+    assert max(delays) - min(delays) > 0.25, "as good as certain for 100 draws"
+
+
+async def test_without_a_spread_everybody_waits_alike(clock: ManualClock) -> None:
+    assert set(await delays_of(5, 0, clock)) == {2.0}
+
+
+async def test_chance_decides_within_the_spread(clock: ManualClock) -> None:
+    draws = iter([0.0, 0.5, 0.999])
+    async with scripted(broken, unwelcome, unwelcome, stay_seated) as server:
+        settings = ClientSettings(reconnect_delay_s=DELAY_S, reconnect_spread=0.5)
+        async with join(
+            server.url,
+            session_id="abc123",
+            name="Sara",
+            clock=clock,
+            settings=settings,
+            chance=lambda: next(draws),
+        ) as party:
+            await clock.pass_by(DELAY_S)
+            await clock.pass_by(1.25 * DELAY_S)
+            await clock.pass_by(1.4995 * DELAY_S)
+            assert (await next_of(party, Connected)).session_id == "abc123"
+            await next_of(party, Connected)

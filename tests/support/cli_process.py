@@ -8,7 +8,9 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, Any, cast
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -126,6 +128,20 @@ def loudsync_behind(
         yield process
     finally:
         process.kill()
+
+
+@contextmanager
+def serve(state: Path, *arguments: str, port: int = 0) -> Iterator[Process]:
+    """Serve on loopback and keep sessions in a file; ``listening_at`` tells where."""
+    local = ("--host", "127.0.0.1", "--port", str(port), "--json")
+    with loudsync("serve", *local, "--state", str(state), *arguments) as server:
+        yield server
+
+
+def listening_at(server: Process) -> tuple[str, int]:
+    """Wait until it listens; its URL and its port."""
+    url = str(server.event("listening")["url"])
+    return url, urlsplit(url).port or 0
 
 
 @contextmanager

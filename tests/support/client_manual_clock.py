@@ -51,14 +51,17 @@ class ManualClock:
             abs(sleeper.seconds - seconds) < 1e-6 and not sleeper.woken.done()
             for sleeper in self.sleepers
         ):
-            self._changed.clear()
-            await self._changed.wait()
+            await self.changed()
 
     async def slept(self) -> None:
         """Wait until everybody who was woken has gone on."""
         while any(sleeper.woken.done() for sleeper in self.sleepers):
-            self._changed.clear()
-            await self._changed.wait()
+            await self.changed()
+
+    async def changed(self) -> None:
+        """Wait until somebody begins or ends a wait."""
+        self._changed.clear()
+        await self._changed.wait()
 
     async def pass_by(self, seconds: float) -> None:
         """Wait until somebody waits for just this long, then let it pass."""

@@ -10,9 +10,9 @@ import pytest_asyncio
 from playwright.async_api import Browser, async_playwright, expect
 
 from loudsync import HostedSession, ServerSettings, SessionServer
+from loudsync.testing import FaultProxy
 from page_guest import Guest
 from page_opener import PageOpener
-from page_relay import Relay
 
 FIND_CHROMIUM = Path(__file__).parents[2] / "scripts" / "find_chromium.py"
 
@@ -78,14 +78,14 @@ async def session(server: SessionServer) -> HostedSession:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def relay(server: SessionServer) -> AsyncIterator[Relay]:
-    async with Relay(server.port) as relay:
-        yield relay
+async def proxy(server: SessionServer) -> AsyncIterator[FaultProxy]:
+    async with FaultProxy(server.port) as proxy:
+        yield proxy
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def opener(browser: Browser, relay: Relay) -> AsyncIterator[PageOpener]:
-    # The relay, and the server behind it, outlive the pages: no complaints then.
+async def opener(browser: Browser, proxy: FaultProxy) -> AsyncIterator[PageOpener]:
+    # The proxy, and the server behind it, outlive the pages: no complaints then.
     opener = PageOpener(browser)
     yield opener
     await opener.close()

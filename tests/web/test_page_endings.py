@@ -5,9 +5,9 @@ import pytest
 from playwright.async_api import Page, expect
 
 from loudsync import HostedSession, SessionServer
+from loudsync.testing import FaultProxy, Way
 from page_guest import Guest
 from page_opener import PageOpener, join, member, message, state
-from page_relay import Relay
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -99,15 +99,15 @@ async def test_server_stopped(
 
 
 async def test_server_gone_for_good(
-    opener: PageOpener, relay: Relay, session: HostedSession
+    opener: PageOpener, proxy: FaultProxy, session: HostedSession
 ) -> None:
-    url = f"{relay.url}/?session={session.id}"
+    url = f"{proxy.url}/?session={session.id}"
     page = await opener.open(url, has_fast_timers=True)
     await join(page, "Phone")
     await expect(state(page)).to_have_text("Connected")
 
     await page.evaluate(NOTE_STATES)
-    await relay.cut()
+    await proxy.cut()
 
     await expect_form(page, "The connection was lost, and 3 attempts")
     assert await page.evaluate("states") == [
@@ -123,37 +123,38 @@ async def test_server_gone_for_good(
 
 
 async def test_connection_lost_and_found_twice(
-    opener: PageOpener, relay: Relay, session: HostedSession, guest: Guest
+    opener: PageOpener, proxy: FaultProxy, session: HostedSession, guest: Guest
 ) -> None:
-    page = await opener.open(f"{relay.url}/?session={session.id}")
+    page = await opener.open(f"{proxy.url}/?session={session.id}")
     await join(page, "Phone")
     joined = await guest.next("member_joined")
 
     for _ in range(2):
-        await relay.cut()
+        await proxy.cut()
         # Attempts are counted afresh each time.
         await expect(state(page)).to_have_text("Reconnecting (1 of 3)…")
-        await relay.mend()
+        proxy.heal()
         await expect(state(page)).to_have_text("Connected")
         back = await guest.next("member_joined")
         assert back["member"]["id"] == joined["member"]["id"]
     assert "member_left" not in guest.types()
 
 
-@pytest.mark.parametrize("both_ways", [True, False])
+@pytest.mark.parametrize("way", [Way.BOTH, Way.TO_CLIENT])
 async def test_silent_server_is_noticed(
     opener: PageOpener,
-    relay: Relay,
+    proxy: FaultProxy,
     session: HostedSession,
     guest: Guest,
-    both_ways: bool,
+    way: Way,
 ) -> None:
-    url = f"{relay.url}/?session={session.id}"
+    url = f"{proxy.url}/?session={session.id}"
     page = await opener.open(url, has_fast_timers=True)
     await join(page, "Phone")
     joined = await guest.next("member_joined")
 
-    relay.freeze(both_ways=both_ways)
+    for connection in proxy.connections:
+        connection.drop(way)
 
     # The page gives the old connection up, but not the seat.
     back = await guest.next("member_joined")
@@ -163,13 +164,13 @@ async def test_silent_server_is_noticed(
 
 
 async def test_leaving_while_reconnecting(
-    opener: PageOpener, relay: Relay, session: HostedSession
+    opener: PageOpener, proxy: FaultProxy, session: HostedSession
 ) -> None:
-    page = await opener.open(f"{relay.url}/?session={session.id}")
+    page = await opener.open(f"{proxy.url}/?session={session.id}")
     await join(page, "Phone")
     await expect(state(page)).to_have_text("Connected")
 
-    await relay.cut()
+    await proxy.cut()
     await expect(state(page)).to_contain_text("Reconnecting")
     await page.get_by_role("button", name="Leave").click()
 

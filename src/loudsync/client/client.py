@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
@@ -64,10 +64,11 @@ class Client(AsyncIterator[ClientEvent]):
         settings: ClientSettings,
         clock: Clock,
         tls: ssl.SSLContext | None,
+        chance: Callable[[], float],
     ) -> None:
         self._clock = clock
         self._tls = tls
-        self._keeper = SeatKeeper(url, request, settings, clock)
+        self._keeper = SeatKeeper(url, request, settings, clock, chance)
         self._http: aiohttp.ClientSession | None = None
         self._task: asyncio.Task[None] | None = None
 

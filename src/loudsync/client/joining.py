@@ -1,7 +1,9 @@
 """``join``: check what was given, make a client of it."""
 
+import random
 import secrets
 import ssl
+from collections.abc import Callable
 
 from loudsync.client.address import parse_address
 from loudsync.client.client import Client
@@ -43,6 +45,7 @@ def join(
     settings: ClientSettings = _DEFAULTS,
     tls: ssl.SSLContext | None = None,
     clock: Clock | None = None,
+    chance: Callable[[], float] = random.random,
 ) -> Client:
     """Make a client of a session; ``async with`` connects it.
 
@@ -64,6 +67,8 @@ def join(
         tls: What a ``wss://`` server is trusted by, for a certificate of your
             own; the system's certificates where not given.
         clock: Time; this machine's where not given.
+        chance: Draws a number from 0 up to 1; it decides what of
+            ``settings.reconnect_spread`` a wait gets.
 
     Raises:
         InvalidSetting: One of these is out of its range; nothing was sent.
@@ -79,7 +84,7 @@ def join(
     if device_id is None:
         device_id = secrets.token_hex(_DEVICE_ID_BYTES)
     request = _check_join(session_id, device_id, name, token)
-    return Client(address.url, request, settings, clock or SystemClock(), tls)
+    return Client(address.url, request, settings, clock or SystemClock(), tls, chance)
 
 
 def _check_join(session_id: str, device_id: str, name: str, token: str | None) -> Join:

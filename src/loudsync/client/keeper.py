@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 import aiohttp
 import msgspec
@@ -55,6 +56,7 @@ class SeatKeeper:
         request: The JOIN; each attempt sends it with its own timestamp.
         settings: Numbers.
         clock: Time.
+        chance: Draws a number from 0 up to 1, for the spread of reconnections.
 
     Attributes:
         request: The same.
@@ -67,7 +69,12 @@ class SeatKeeper:
     """
 
     def __init__(
-        self, url: str, request: Join, settings: ClientSettings, clock: Clock
+        self,
+        url: str,
+        request: Join,
+        settings: ClientSettings,
+        clock: Clock,
+        chance: Callable[[], float],
     ) -> None:
         self.request = request
         self.state = ClientState(settings.reconnect_attempts)
@@ -79,6 +86,7 @@ class SeatKeeper:
         self._url = url
         self._settings = settings
         self._clock = clock
+        self._chance = chance
         self._connection: Connection | None = None
         self._is_leaving = False
 
@@ -207,7 +215,7 @@ class SeatKeeper:
         """
         while self.state.lost():
             self._tell_attempt(reason)
-            await self._clock.sleep(self._settings.reconnect_delay_s)
+            await self._clock.sleep(self._draw_delay_s())
             try:
                 self._sit_down(await self._attempt(http))
             except Refused as refusal:
@@ -222,6 +230,10 @@ class SeatKeeper:
                 return
         self.events.put(StateChanged(state=self.state.state, reason=reason))
         raise ReconnectionFailed(self._url, reason, self._settings.reconnect_attempts)
+
+    def _draw_delay_s(self) -> float:
+        spread = self._settings.reconnect_spread * self._chance()
+        return self._settings.reconnect_delay_s * (1 + spread)
 
     async def _attempt(self, http: aiohttp.ClientSession) -> Seat:
         """Connect and join once, within the connection timeout."""

@@ -23,6 +23,9 @@ MIN_QUEUED_EVENTS: Final = 2
 MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
 """A member list of 10,000 takes about 2 MB; the rest is headroom."""
 
+RECONNECT_SPREAD: Final = 0.25
+"""A crowd that lost its server comes back over half a second, not in an instant."""
+
 MIN_MESSAGE_BYTES: Final = 1_024
 """Below this not even a WELCOME with a long name fits."""
 
@@ -35,7 +38,10 @@ class ClientSettings(msgspec.Struct, frozen=True, kw_only=True):
         heartbeat_timeout_s: Silence of the server that counts as a loss.
         connection_timeout_s: How long one attempt to connect and join may take.
         reconnect_attempts: Attempts in a row after a loss; 0 for none.
-        reconnect_delay_s: The wait before each of them.
+        reconnect_delay_s: The least wait before each of them.
+        reconnect_spread: Up to this share of it is added at random, so that a
+            crowd that lost its server together does not come back as one; from
+            0, for none, to 1.
         max_queued_events: Events kept for a slow reader.
         max_message_bytes: The largest message taken from the server.
 
@@ -50,6 +56,7 @@ class ClientSettings(msgspec.Struct, frozen=True, kw_only=True):
     connection_timeout_s: float = CONNECTION_TIMEOUT_S
     reconnect_attempts: int = RECONNECT_ATTEMPTS
     reconnect_delay_s: float = RECONNECT_DELAY_S
+    reconnect_spread: float = RECONNECT_SPREAD
     max_queued_events: int = MAX_QUEUED_EVENTS
     max_message_bytes: int = MAX_MESSAGE_BYTES
 
@@ -70,6 +77,8 @@ class ClientSettings(msgspec.Struct, frozen=True, kw_only=True):
             raise InvalidSetting(
                 "reconnect_delay_s", "must be a number of seconds, 0 or more"
             )
+        if not 0 <= self.reconnect_spread <= 1:
+            raise InvalidSetting("reconnect_spread", "must be from 0 to 1")
         _at_least("reconnect_attempts", self.reconnect_attempts, 0)
         _at_least("max_queued_events", self.max_queued_events, MIN_QUEUED_EVENTS)
         _at_least("max_message_bytes", self.max_message_bytes, MIN_MESSAGE_BYTES)

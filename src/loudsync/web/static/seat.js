@@ -5,6 +5,8 @@
 const HEARTBEAT_MS = 5_000;
 const UNANSWERED_PINGS = 3;
 const RECONNECT_DELAY_MS = 2_000;
+// Up to this share of the wait is added, so that a crowd does not come back as one.
+const RECONNECT_SPREAD = 0.25;
 const CONNECTION_TIMEOUT_MS = 10_000;
 export const RECONNECT_ATTEMPTS = 3;
 
@@ -51,7 +53,8 @@ export async function keepSeat(request, show) {
     if (attempts === RECONNECT_ATTEMPTS) break;
     attempts += 1;
     show.reconnecting(attempts);
-    const isLeft = await Promise.race([sleep(RECONNECT_DELAY_MS), seat.left.then(() => true)]);
+    const delay = RECONNECT_DELAY_MS * (1 + RECONNECT_SPREAD * Math.random());
+    const isLeft = await Promise.race([sleep(delay), seat.left.then(() => true)]);
     end = isLeft ? { why: "left" } : await converse(seat);
   }
   return { ...end, attempts };

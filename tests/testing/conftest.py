@@ -1,0 +1,7 @@
+"""Each async test runs on both event loops."""
+
+from loops import LoopFactories, both_loops
+
+
+def pytest_asyncio_loop_factories() -> LoopFactories:
+    return both_loops()
