@@ -2,7 +2,7 @@
 
 import asyncio
 from types import TracebackType
-from typing import Self
+from typing import Self, cast
 
 
 class _End(asyncio.Protocol):
@@ -18,8 +18,8 @@ class _End(asyncio.Protocol):
         self.lost = asyncio.Event()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        # A stream's transport, though uvloop's is no subclass of asyncio's.
+        self.transport = cast("asyncio.Transport", transport)
         self._ends.add(self)
 
     def tie(self, other: "_End") -> None:
