@@ -1,5 +1,7 @@
 # make party   set everything up and start a party on port 8080
 # make test    set everything up and run every check: the one gate
+# make soak    let 2,000 members come and go for SOAK_MINUTES=10
+# make fuzz    throw FUZZ_FACTOR=50 times as many bytes at it as make test does
 # make format  let ruff format the code
 # make clean   remove what the above made
 
@@ -8,9 +10,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 PARTY ?= The Party
 ARGS ?=
+SOAK_MINUTES ?= 10
+SOAK_ARGS ?=
+FUZZ_FACTOR ?= 50
 
 .DEFAULT_GOAL := help
-.PHONY: help party test lint types layers unit format clean
+.PHONY: help party test lint types layers unit soak fuzz format clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -37,6 +42,12 @@ unit: $(VENV)/.installed-dev
 	@$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --include='src/loudsync/protocol/*,src/loudsync/core/*' --fail-under=100
 	@$(BIN)/coverage report | tail -1
+
+soak: $(VENV)/.installed-dev
+	PYTHONPATH=tests/support $(BIN)/python -m soak --minutes $(SOAK_MINUTES) $(SOAK_ARGS)
+
+fuzz: $(VENV)/.installed-dev
+	LOUDSYNC_FUZZ_FACTOR=$(FUZZ_FACTOR) $(BIN)/python -m pytest tests/fuzz
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff format .

@@ -145,6 +145,21 @@ async def test_pings_and_heartbeats_wait_for_no_save(
     assert len([future for future in store.saving if not future.done()]) == 1
 
 
+async def test_a_flood_counts_once_however_long_its_end_is_saved(
+    server: MemoryServer, store: SlowStore
+) -> None:
+    ann = server.connect()
+    join(ann, "ann")
+    await store.done()
+    for _ in range(3 * server.around.settings.max_message_burst):
+        ann.say({"type": "ping"})
+    assert ann.is_open, "the end is not saved yet"
+    assert server.stats.floods == 1
+    await store.done()
+    assert types(ann)[-1] == "kicked"
+    assert not ann.is_open
+
+
 async def test_kick_and_close_return_once_they_are_saved(
     server: MemoryServer, store: SlowStore
 ) -> None:

@@ -140,8 +140,10 @@ def frame(
     if not masked:
         return head + payload
     mask = os.urandom(4)
-    covered = bytes(byte ^ mask[at % 4] for at, byte in enumerate(payload))
-    return head + mask + covered
+    # As one large number each: a crowd of thousands masks all the time.
+    cover = int.from_bytes((mask * (size // 4 + 1))[:size], "big")
+    covered = int.from_bytes(payload, "big") ^ cover
+    return head + mask + covered.to_bytes(size, "big")
 
 
 async def until(condition: Callable[[], bool]) -> None:

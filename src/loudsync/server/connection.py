@@ -115,6 +115,7 @@ class ServerConnection:
         "_address",
         "_around",
         "_awaits_pong",
+        "_has_flooded",
         "_is_closed",
         "_limit",
         "_ping_sent_ns",
@@ -141,6 +142,7 @@ class ServerConnection:
             settings.max_message_rate, settings.max_message_burst, now_ns
         )
         self._refused_joins = 0
+        self._has_flooded = False
         self._is_closed = False
         self._pings_sent = 0
         self._ping_sent_ns = 0
@@ -331,6 +333,9 @@ class ServerConnection:
 
     def _flooded(self) -> None:
         """Remove a connection that sends too much (contract, section 7)."""
+        if self._has_flooded:  # the end waits for a save, and the flood goes on
+            return
+        self._has_flooded = True
         self._around.stats.floods += 1
         rate = self._around.settings.max_message_rate
         reason = f"{FLOODED}: at most {rate:g} a second are allowed"
