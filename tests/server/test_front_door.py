@@ -12,6 +12,7 @@ import pytest
 
 from loudsync import ServerSettings, SessionServer
 from loudsync.server.request_head import parse_head
+from memory_wire import HeardHttp, MemoryTransport, a_door, at
 from raw_http import Answer, parse_answer
 from raw_peer import PATIENCE_S, TEXT, RawPeer, frame, until
 
@@ -154,6 +155,18 @@ async def test_a_head_of_the_limit_passes(server: SessionServer) -> None:
     assert head.find(b"\r\n\r\n") == 16 * 1024
     status, _, _ = await answer_to(server.port, head)
     assert status == 200
+
+
+@pytest.mark.parametrize("cut", [1, 2, 3])
+async def test_a_head_of_the_limit_may_end_in_another_piece(cut: int) -> None:
+    head = _head_of(16 * 1024)
+    door = a_door(lambda _: None, ServerSettings())
+    transport = MemoryTransport(at(door))
+    transport.feed(head[:-cut])
+    transport.feed(head[-cut:])
+    http = transport.get_protocol()
+    assert isinstance(http, HeardHttp)
+    assert http.data == head
 
 
 async def test_a_head_over_the_limit_is_refused(server: SessionServer) -> None:

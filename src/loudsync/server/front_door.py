@@ -143,8 +143,9 @@ class Doorway(asyncio.Protocol):
         searched = max(0, len(self._head) - len(_HEAD_END) + 1)
         self._head += data
         end = self._head.find(_HEAD_END, searched)
-        limit = self._door.settings.max_head_bytes
-        if (end if end >= 0 else len(self._head)) > limit:
+        # What came last may be most of the head's end, and is not counted then.
+        size = end if end >= 0 else len(self._head) - len(_HEAD_END) + 1
+        if size > self._door.settings.max_head_bytes:
             self._refuse(BIG_HEAD)
         elif end >= 0:
             self._hand_over(bytes(self._head), end)
@@ -174,6 +175,7 @@ class Doorway(asyncio.Protocol):
 
     def _refuse(self, refusal: Refusal) -> None:
         self._cancel_timer()
+        self._head.clear()  # the connection lingers; what it sent need not
         if self._transport is None or self._visit is None:
             return
         if self._visit.refusal is not None and not self._visit.may_hear_why:

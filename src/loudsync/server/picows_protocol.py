@@ -20,6 +20,9 @@ _READ_BUFFER_BYTES: Final = 2048
 """What picows keeps per connection for reading, the least it takes: messages
 are small, and the buffer grows by itself for one that is not."""
 
+_MAX_READ_BYTES: Final = 16 * 1024
+"""What a connection reads at once: about 200 messages, or one of the largest."""
+
 _UPGRADE_HEAD: Final = (
     b"GET / HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %b\r\n\r\n"
@@ -87,7 +90,9 @@ class SocketProtocol(WSProtocol):  # type: ignore[misc]  # Cython, without types
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Say where the next read goes."""
-        read: memoryview = super().get_buffer(sizehint)
+        # picows doubles its buffer whenever one read fills it, and keeps it so
+        # for good: what comes at once must not decide how large it gets.
+        read: memoryview = super().get_buffer(sizehint)[:_MAX_READ_BYTES]
         self._read = read
         return read
 

@@ -181,7 +181,7 @@ class WebSocket(WSListener):
         self._tcp: asyncio.Transport | None = None
         self._owed: list[bytes] = []
         self._owed_bytes = 0
-        self._fragments: list[bytes | str] | None = None
+        self._fragments: bytearray | None = None
         self._fragments_bytes = 0
         self._fragments_taken = 0
         self._decoder: codecs.IncrementalDecoder | None = None
@@ -342,7 +342,7 @@ class WebSocket(WSListener):
             self._fail(_PROTOCOL_ERROR, "Fragments out of order")
             return
         if self._fragments is None:
-            self._fragments = []
+            self._fragments = bytearray()
             if frame.msg_type == WSMsgType.TEXT:
                 self._decoder = codecs.getincrementaldecoder("utf-8")()
         # An empty fragment costs a byte too, or there could be any number.
@@ -354,26 +354,24 @@ class WebSocket(WSListener):
         if self._fragments_taken % _FRAGMENTS_PER_CHARGE == 0:
             self._listener.overhead_received()
         data = frame.get_payload_as_bytes()
-        if self._decoder is None:
-            self._fragments.append(data)
-        else:
+        if self._decoder is not None:
             try:
-                self._fragments.append(self._decoder.decode(data, bool(frame.fin)))
+                self._decoder.decode(data, bool(frame.fin))
             except UnicodeDecodeError:
                 self._fail(_INVALID_TEXT, "Text must be UTF-8")
                 return
+        # One array: thousands of tiny objects would take forty times the bytes.
+        self._fragments += data
         if frame.fin:
             self._deliver_fragments()
 
     def _deliver_fragments(self) -> None:
-        fragments, is_text = self._fragments or [], self._decoder is not None
+        data, is_text = bytes(self._fragments or b""), self._decoder is not None
         self._fragments, self._fragments_bytes, self._decoder = None, 0, None
         if is_text:
-            self._listener.text_received("".join(map(str, fragments)))
+            self._listener.text_received(data.decode())
         else:
-            self._listener.binary_received(
-                b"".join(part for part in fragments if isinstance(part, bytes))
-            )
+            self._listener.binary_received(data)
 
     def _take_close(self, payload: bytes) -> None:
         if not payload:

@@ -1,0 +1,130 @@
+"""What one connection can make the server hold, whatever it sends.
+
+Measured with tracemalloc, which also sees picows' read buffer. The bound is
+generous in small things and strict in the large: a few times what the
+settings allow, and no word about how much was sent.
+"""
+
+import gc
+import tracemalloc
+from typing import Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fuzzing import examples, no_fault_of_ours, settle
+from hostile_frames import WireFrame
+from loudsync import ServerSettings
+from memory_wire import READ_BYTES, UPGRADE, Listener, MemoryTransport, a_door, at
+from raw_peer import BINARY, PING, PONG, TEXT
+from rfc6455 import CONTINUATION
+
+LIMIT: Final = 16 * 1024
+SETTINGS: Final = ServerSettings(
+    max_message_bytes=LIMIT, max_head_bytes=LIMIT, max_outgoing_bytes=4 * LIMIT
+)
+FLOOD_BYTES: Final = 512 * 1024
+"""Far more than any bound here, so that what grows with it is found."""
+
+MAX_HELD_BYTES: Final = 8 * LIMIT
+"""A message in parts, the same once more while it is put together, a read
+buffer of two to four messages, and the connection's own objects."""
+
+MAX_PEAK_BYTES: Final = MAX_HELD_BYTES + 4 * LIMIT
+"""For a moment also what a callback makes of a message."""
+
+CONTENTS = st.sampled_from(["x", "é", "€", "🎉", "x🎉", "\x00"]).map(str.encode)
+
+
+def a_frame(opcode: int, content: bytes, size: int, *, fin: bool) -> bytes:
+    payload = (content * (size // len(content) + 1))[: size - size % len(content)]
+    return WireFrame(opcode, payload, fin=fin).as_bytes()
+
+
+MESSAGES = st.builds(
+    lambda opcode, content, size: a_frame(opcode, content, size, fin=True),
+    st.sampled_from([TEXT, BINARY]),
+    CONTENTS,
+    st.sampled_from([100, 1000, 8000, LIMIT]),
+)
+CONTROLS = st.builds(
+    lambda opcode, size: a_frame(opcode, b"x", size, fin=True),
+    st.sampled_from([PING, PONG]),
+    st.sampled_from([60, 125]),
+)
+BEGINNINGS = st.builds(
+    lambda opcode, content, size: (opcode, content, size),
+    st.sampled_from([TEXT, BINARY]),
+    CONTENTS,
+    st.sampled_from([1, 2, 3, 4, 5, 8, 40, 500, LIMIT]),
+)
+
+
+async def held_after(
+    data: bytes, *, reads: bool = True, head: bytes = UPGRADE
+) -> tuple[int, int]:
+    """Send this in reads as large as a protocol takes; what is held, and the peak."""
+    listener = Listener(keeps=False)
+    with no_fault_of_ours():
+        door = a_door(lambda socket: socket.handle_with(listener), SETTINGS)
+        gc.collect()
+        tracemalloc.start()
+        try:
+            transport = MemoryTransport(at(door), reads=reads, keeps_sent=False)
+            transport.feed(head)
+            await transport.feed_in_turns(data)
+            await settle()
+            held, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        transport.hang_up(ConnectionResetError())
+        await settle()
+        assert len(door.visitors) == 0
+    if not reads:
+        assert transport.sent_bytes <= SETTINGS.max_outgoing_bytes + 2 * 64 * 1024
+    return held, peak
+
+
+async def is_bounded(data: bytes, *, reads: bool = True) -> None:
+    held, peak = await held_after(data, reads=reads)
+    assert held <= MAX_HELD_BYTES
+    assert peak <= MAX_PEAK_BYTES
+
+
+@examples(12)
+@given(st.lists(MESSAGES | CONTROLS, min_size=1, max_size=3), st.booleans())
+async def test_a_flood_of_good_frames_leaves_nothing_behind(
+    frames: list[bytes], reads: bool
+) -> None:
+    unit = b"".join(frames)
+    await is_bounded(unit * (FLOOD_BYTES // len(unit)), reads=reads)
+
+
+@examples(12)
+@given(BEGINNINGS)
+async def test_a_message_without_end_takes_no_more_than_a_message(
+    beginning: tuple[int, bytes, int],
+) -> None:
+    """Fragments just under the limit, and none of them the last."""
+    opcode, content, size = beginning
+    first = a_frame(opcode, content, size, fin=False)
+    piece = a_frame(CONTINUATION, content, size, fin=False)
+    each = max(1, size - size % len(content))
+    await is_bounded(first + piece * (LIMIT // each - 1))
+
+
+@pytest.mark.parametrize("width", [2, 8])
+async def test_a_frame_that_claims_much_takes_nothing(width: int) -> None:
+    claims = LIMIT if width == 2 else (1 << 63) - 1
+    data = WireFrame(BINARY, b"x" * 100, width=width, claims=claims).as_bytes()
+    await is_bounded(data)
+
+
+@examples(10)
+@given(st.binary(min_size=1, max_size=30).filter(lambda unit: b"\r\n\r\n" not in unit))
+async def test_a_head_without_end_is_not_kept(unit: bytes) -> None:
+    head, flood = b"GET / HTTP/1.1\r\n", unit * (FLOOD_BYTES // len(unit))
+    held, peak = await held_after(flood, head=head)
+    assert held <= LIMIT
+    assert peak <= LIMIT + 3 * READ_BYTES, "a read, its copy, and what that grew by"
