@@ -87,6 +87,29 @@ async def test_invalid_utf_8_across_fragments_closes_with_1007(peer: RawPeer) ->
     assert await peer.closed() == 1007
 
 
+async def test_text_that_can_not_be_utf_8_is_refused_before_its_frame_is_whole(
+    peer: RawPeer,
+) -> None:
+    for byte in frame(TEXT, b"caf\xff" + b"x" * 200)[:12]:
+        peer.send_bytes(bytes([byte]))
+    assert await peer.closed() == 1007
+
+
+async def test_what_is_no_text_is_looked_at_once_it_is_whole(peer: RawPeer) -> None:
+    for byte in frame(BINARY, b"caf\xff" + b"x" * 90):
+        peer.send_bytes(bytes([byte]))
+    assert (await peer.receive())["code"] == "invalid_message"
+    for byte in b"\xa1" + frame(TEXT, b"caf\xff" + b"x" * 90)[1:]:  # a reserved bit
+        peer.send_bytes(bytes([byte]))
+    assert await peer.closed() == 1002
+
+
+async def test_a_continuation_is_refused_before_it_is_whole_too(peer: RawPeer) -> None:
+    peer.send_frame(TEXT, b"\xe2\x82", fin=False)
+    peer.send_bytes(frame(CONTINUATION, b"\xac\xff" + b"x" * 50)[:9])
+    assert await peer.closed() == 1007
+
+
 FORBIDDEN = {
     "unmasked": frame(TEXT, b"{}", masked=False),
     "reserved bit 1": b"\xc1" + frame(TEXT, b"{}")[1:],

@@ -10,7 +10,7 @@ from typing import Final
 
 _CONTINUATION: Final = 0x0
 _TEXT: Final = 0x1
-_OPCODE: Final = 0x0F
+_OPCODE_AND_RESERVED: Final = 0x7F
 _LENGTH: Final = 0x7F
 _MASK_BYTES: Final = 4
 
@@ -25,14 +25,28 @@ class UnfinishedFrame:
     It keeps the head until that is whole, and of the payload no more than the
     bytes of one character.
 
+    A frame that is wrong for another reason is not looked at: that shows once
+    it is whole, and is told then.
+
     Args:
-        message: The decoder of the text message that a continuation goes on
-            with; ``None`` where no text message is under way. It is not moved.
+        is_in_message: Whether a message is under way that it may go on with.
+        message: That message's decoder, which is not moved; ``None`` where it
+            is no text.
     """
 
-    __slots__ = ("_decoder", "_head", "_mask", "_message_state", "_position")
+    __slots__ = (
+        "_decoder",
+        "_head",
+        "_is_in_message",
+        "_mask",
+        "_message_state",
+        "_position",
+    )
 
-    def __init__(self, message: codecs.IncrementalDecoder | None) -> None:
+    def __init__(
+        self, is_in_message: bool, message: codecs.IncrementalDecoder | None
+    ) -> None:
+        self._is_in_message = is_in_message
         self._message_state = None if message is None else message.getstate()
         self._head: bytearray | None = bytearray()
         self._mask = b""
@@ -59,10 +73,10 @@ class UnfinishedFrame:
 
     def _read_head(self, head: bytes, size: int) -> bytes:
         """Note what the head says; return what came behind it."""
-        opcode = head[0] & _OPCODE
-        if opcode == _TEXT:
+        kind = head[0] & _OPCODE_AND_RESERVED
+        if kind == _TEXT and not self._is_in_message:
             self._decoder = _new_decoder()
-        elif opcode == _CONTINUATION and self._message_state is not None:
+        elif kind == _CONTINUATION and self._message_state is not None:
             self._decoder = _new_decoder()
             self._decoder.setstate(self._message_state)
         self._mask = head[size - _MASK_BYTES : size]

@@ -310,7 +310,9 @@ class WebSocket(WSListener):
             self._finish(ending, self._picows_goodbye, code)
         elif self.unread_bytes:
             if self._unfinished is None:
-                self._unfinished = UnfinishedFrame(self._decoder)
+                self._unfinished = UnfinishedFrame(
+                    self._fragments is not None, self._decoder
+                )
             if not self._unfinished.may_be_text(data[-self.unread_bytes :]):
                 self._fail(_INVALID_TEXT, "Text must be UTF-8")
 
