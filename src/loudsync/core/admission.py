@@ -1,8 +1,9 @@
 """The checks of a JOIN, in the order in which they are made.
 
 Message valid (the codec's), version, session exists (the registry's), allowed,
-the device's own seat, a seat free, room to keep it. Identity comes before capacity: a device
-with a seat is never told that the session, or the disk, is full.
+the device's own seat, a seat free, room to keep it. Identity comes before
+capacity: a device with a seat is never told that the session, or the disk, is
+full.
 
 Source: protocol v1.0, "Server Validation"; contract, section 3.
 """
