@@ -10,7 +10,7 @@ import tracemalloc
 from typing import Final
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from fuzzing import examples, no_fault_of_ours, settle
@@ -138,9 +138,10 @@ async def test_a_frame_that_claims_much_takes_nothing(width: int) -> None:
 
 
 @examples(10)
-@given(st.binary(min_size=1, max_size=30).filter(lambda unit: b"\r\n\r\n" not in unit))
+@given(st.binary(min_size=1, max_size=30))
 async def test_a_head_without_end_is_not_kept(unit: bytes) -> None:
     head, flood = b"GET / HTTP/1.1\r\n", unit * (FLOOD_BYTES // len(unit))
+    assume(b"\r\n\r\n" not in head + flood)
     held, peak = await held_after(flood, head=head)
     assert held <= LIMIT
     assert peak <= LIMIT + 3 * READ_BYTES, "a read, its copy, and what that grew by"

@@ -123,6 +123,7 @@ async def test_an_upgrade_elsewhere_is_not_found(server: SessionServer) -> None:
 @pytest.mark.parametrize(
     "junk",
     [
+        b"CONNECT  HTTP/1.1\r\n\r\n",  # no target
         b"hello\r\n\r\n",
         b"GET / HTTP/2\r\n\r\n",
         b"GET  / HTTP/1.1\r\n\r\n",

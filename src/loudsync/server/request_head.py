@@ -38,7 +38,9 @@ def parse_head(head: bytes) -> RequestHead | None:
     """Read a request head, without the empty line; ``None`` if it is none."""
     first, *lines = head.split(b"\r\n")
     parts = first.split(b" ")
-    if len(parts) != 3 or not parts[0].isalpha() or parts[2] not in _VERSIONS:
+    if len(parts) != 3 or parts[2] not in _VERSIONS:
+        return None
+    if not parts[0].isalpha() or not parts[1]:
         return None
     headers: dict[bytes, bytes] = {}
     for line in lines:
