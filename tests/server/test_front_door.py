@@ -188,6 +188,16 @@ async def test_a_slow_head_is_refused() -> None:
         assert msgspec.json.decode(body)["error"]["code"] == "request_timeout"
 
 
+@pytest.mark.parametrize("expected", [b"a miracle", b"\x80"])
+async def test_an_odd_expectation_is_refused(
+    server: SessionServer, expected: bytes
+) -> None:
+    head = b"POST /sessions HTTP/1.1\r\nHost: x\r\nExpect: %b\r\n\r\n" % expected
+    status, _, body = await answer_to(server.port, head)
+    assert status == 417
+    assert msgspec.json.decode(body)["error"]["code"] == "invalid_request"
+
+
 async def test_a_full_server_says_503_and_recovers(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

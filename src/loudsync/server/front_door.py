@@ -15,6 +15,7 @@ from loudsync.server.picows_protocol import SocketProtocol
 from loudsync.server.refusals import (
     BIG_HEAD,
     FOREIGN_ORIGIN,
+    ODD_EXPECTATION,
     SHUTTING_DOWN,
     SLOW_HEAD,
     Refusal,
@@ -75,6 +76,8 @@ class FrontDoor:
             return SHUTTING_DOWN
         if not self._origins.lets_in(head.text(b"origin"), head.text(b"host")):
             return FOREIGN_ORIGIN
+        if head.text(b"expect").lower() not in ("", "100-continue"):
+            return ODD_EXPECTATION
         refusal = visit.came_through(head.text(b"x-forwarded-for"))
         if refusal is None and head.wants_socket:
             refusal = upgrade_fault(head)

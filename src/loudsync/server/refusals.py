@@ -40,6 +40,12 @@ FOREIGN_ORIGIN: Final = Refusal(
 SLOW_HEAD: Final = Refusal(
     408, "Request Timeout", "request_timeout", "The request head took too long"
 )
+ODD_EXPECTATION: Final = Refusal(
+    417,
+    "Expectation Failed",
+    "invalid_request",
+    "Only 100-continue can be expected here",
+)
 OTHER_SOCKET_VERSION: Final = Refusal(
     426,
     "Upgrade Required",
