@@ -72,7 +72,7 @@ async def outcome_of(pieces: list[bytes]) -> Outcome:
         return Outcome(0, bytes(https[0].data), 0)
     if status:
         assert parse_answer(sent).error_code
-        assert status in {400, 426, 431}
+        assert status in {400, 417, 426, 431}
     return Outcome(status, None, 0)
 
 

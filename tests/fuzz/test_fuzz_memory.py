@@ -106,7 +106,7 @@ async def is_bounded(data: bytes, *, reads: bool = True) -> None:
     assert peak <= MAX_PEAK_BYTES
 
 
-@examples(12)
+@examples(6)
 @given(st.lists(MESSAGES | CONTROLS, min_size=1, max_size=3), st.booleans())
 async def test_a_flood_of_good_frames_leaves_nothing_behind(
     frames: list[tuple[int, bytes, int]], reads: bool
@@ -115,7 +115,7 @@ async def test_a_flood_of_good_frames_leaves_nothing_behind(
     await is_bounded(unit * (FLOOD_BYTES // len(unit)), reads=reads)
 
 
-@examples(12)
+@examples(6)
 @given(BEGINNINGS)
 async def test_a_message_without_end_takes_no_more_than_a_message(
     beginning: tuple[int, bytes, int],
@@ -135,7 +135,7 @@ async def test_a_frame_that_claims_much_takes_nothing(width: int) -> None:
     await is_bounded(data)
 
 
-@examples(10)
+@examples(5)
 @given(st.binary(min_size=1, max_size=30))
 async def test_a_head_without_end_is_not_kept(unit: bytes) -> None:
     head, flood = b"GET / HTTP/1.1\r\n", unit * (FLOOD_BYTES // len(unit))

@@ -64,7 +64,7 @@ async def test_the_echo_is_a_program_too() -> None:
         port = re.fullmatch(rb"Echoing at ws://127.0.0.1:(\d+)\n", line)
         assert port is not None, line
         results = await run_fuzzingclient(
-            f"ws://127.0.0.1:{int(port[1])}", cases=["1.1.*", "6.4.*"]
+            f"ws://127.0.0.1:{int(port[1])}", cases=["1.1.*"]
         )
         assert {result.behavior.value for result in results} == {"OK"}
     finally:

@@ -9,6 +9,7 @@ somebody at the same address guesses.
 from collections import OrderedDict
 from typing import Final
 
+from loudsync.core import NS_PER_S
 from loudsync.server.logs import get_logger
 from loudsync.server.rate_limit import RateLimit
 
@@ -19,6 +20,9 @@ TOO_MANY_GUESSES: Final = (
 )
 
 _PER_S: Final = 1 / 60
+
+_LOG_INTERVAL_NS: Final = 10 * NS_PER_S
+"""Guessing is told once in this time, however many take part in it."""
 
 _MAX_ADDRESSES: Final = 10_000
 """Addresses that are remembered; the one that was wrong longest ago makes room."""
@@ -35,6 +39,7 @@ class Guesses:
     def __init__(self, per_minute: int) -> None:
         self._per_minute = per_minute
         self._limits: OrderedDict[str, RateLimit] = OrderedDict()
+        self._said_ns: int | None = None
 
     def are_used_up(self, address: str, now_ns: int) -> bool:
         """Tell whether this address has been wrong too often."""
@@ -53,5 +58,9 @@ class Guesses:
         if len(self._limits) > _MAX_ADDRESSES:
             self._limits.popitem(last=False)
         limit.take(now_ns)
-        if not limit.has(1, now_ns):
+        if not limit.has(1, now_ns) and self._may_log(now_ns):
+            self._said_ns = now_ns
             log.warning("guessing", address=address, per_minute=self._per_minute)
+
+    def _may_log(self, now_ns: int) -> bool:
+        return self._said_ns is None or now_ns - self._said_ns > _LOG_INTERVAL_NS
