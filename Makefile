@@ -13,6 +13,8 @@ ARGS ?=
 SOAK_MINUTES ?= 10
 SOAK_ARGS ?=
 FUZZ_FACTOR ?= 50
+CORE_TESTS := tests/core tests/protocol
+CROWD_TESTS := tests/soak tests/faults
 
 .DEFAULT_GOAL := help
 .PHONY: help party test lint types layers unit soak fuzz format clean
@@ -38,9 +40,12 @@ layers: $(VENV)/.installed-dev
 unit: $(VENV)/.installed-dev
 	LOUDSYNC_CHROMIUM="$$($(BIN)/python scripts/find_chromium.py --install)" && \
 	export LOUDSYNC_CHROMIUM && \
-	$(BIN)/coverage run -m pytest
-	@$(BIN)/coverage combine --quiet
-	$(BIN)/coverage report --fail-under=100
+	$(BIN)/coverage run -m pytest $(CORE_TESTS) && \
+	$(BIN)/coverage combine --quiet && \
+	$(BIN)/coverage report --fail-under=100 && \
+	$(BIN)/python -m pytest $(CROWD_TESTS) && \
+	$(BIN)/python -m pytest --numprocesses=3 --dist=loadfile \
+		$(CORE_TESTS:%=--ignore=%) $(CROWD_TESTS:%=--ignore=%)
 
 soak: $(VENV)/.installed-dev
 	PYTHONPATH=tests/support $(BIN)/python -m soak --minutes $(SOAK_MINUTES) $(SOAK_ARGS)

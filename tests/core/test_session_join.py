@@ -267,3 +267,13 @@ def test_no_device_id_is_in_what_others_are_told() -> None:
     effects = session.join(a_join("private-id", name="Ada"), connection(1), at(1))
     assert "private-id" not in repr(effects)
     assert session.members()[1].connection_status is ConnectionStatus.CONNECTED
+
+
+def test_a_session_expects_who_has_a_seat_and_who_has_the_token() -> None:
+    session = a_session(remote_host=True)
+    session.join(a_join("ada"), connection(1), at(3))
+    session.drop(connection(1), at(3).monotonic_ns, at(4))
+    assert session.expects(a_join("ada"))
+    assert session.expects(a_host_join())
+    assert not session.expects(a_join("a stranger"))
+    assert not session.expects(a_host_join(token="wrong"))
