@@ -1,7 +1,7 @@
 # make party   set everything up and start a party on port 8080
 # make test    set everything up and run every check: the one gate
 # make soak    let 2,000 members come and go for SOAK_MINUTES=10
-# make fuzz    throw FUZZ_FACTOR=50 times as many bytes at it as make test does
+# make fuzz    throw FUZZ_FACTOR=10 times as many bytes at it as make test does
 # make format  let ruff format the code
 # make clean   remove what the above made
 
@@ -12,7 +12,7 @@ PARTY ?= The Party
 ARGS ?=
 SOAK_MINUTES ?= 10
 SOAK_ARGS ?=
-FUZZ_FACTOR ?= 50
+FUZZ_FACTOR ?= 10
 CORE_TESTS := tests/core tests/protocol
 CROWD_TESTS := tests/soak tests/faults
 
