@@ -57,10 +57,10 @@ def test_what_is_kept_for_too_long_is_found_out() -> None:
         ramp_s=1.0,
         real_clients=2,
     )
-    outcome = run(asyncio.new_event_loop, plan, stores=[make_store], settle_s=1.0)
+    outcome = run(asyncio.new_event_loop, plan, stores=[make_store], settle_s=5.0)
     found = "\n".join(outcome.wrong)
     assert "objects: loudsync.core.session.Session" in found
     assert outcome.blocks_kept > outcome.blocks_allowed
-    # Nothing else is wrong; timers may be due yet, as the wait for them was cut short.
-    expected = ("objects:", "memory:", "timers ")
-    assert [w for w in outcome.wrong if not w.startswith(expected)] == []
+    # On the other loop, and nothing else is wrong there.
+    others = [w for w in outcome.wrong if not w.startswith(("objects:", "memory:"))]
+    assert others == []
