@@ -41,7 +41,6 @@ unit: $(VENV)/.installed-dev
 	LOUDSYNC_CHROMIUM="$$($(BIN)/python scripts/find_chromium.py --install)" && \
 	export LOUDSYNC_CHROMIUM && \
 	$(BIN)/coverage run -m pytest $(CORE_TESTS) && \
-	$(BIN)/coverage combine --quiet && \
 	$(BIN)/coverage report --fail-under=100 && \
 	$(BIN)/python -m pytest $(CROWD_TESTS) && \
 	$(BIN)/python -m pytest --numprocesses=3 --dist=loadfile \
