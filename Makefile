@@ -1,13 +1,16 @@
-# make party   set everything up and start a party on port 8080
-# make test    set everything up and run every check: the one gate
-# make soak    let 2,000 members come and go for SOAK_MINUTES=10
-# make fuzz    throw FUZZ_FACTOR=10 times as many bytes at it as make test does
-# make format  let ruff format the code
-# make clean   remove what the above made
+# make party        set everything up and start a party on port 8080
+# make test         set everything up and run every check: the one gate
+# make screenshots  write a picture of every screen of the page to screenshots/
+# make soak         let 2,000 members come and go for SOAK_MINUTES=10
+# make fuzz         throw FUZZ_FACTOR=10 times as many bytes at it as make test does
+# make format       let ruff format the code
+# make clean        remove what the above made
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
+NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix clients/js
+NODE_MODULES := clients/js/node_modules/.installed
 PARTY ?= The Party
 ARGS ?=
 SOAK_MINUTES ?= 10
@@ -17,7 +20,7 @@ CORE_TESTS := tests/core tests/protocol
 CROWD_TESTS := tests/soak tests/faults
 
 .DEFAULT_GOAL := help
-.PHONY: help party test lint types layers unit soak fuzz format clean
+.PHONY: help party test lint types layers unit screenshots soak fuzz format clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -31,13 +34,14 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 
-types: $(VENV)/.installed-dev
+types: $(VENV)/.installed-dev $(NODE_MODULES)
 	$(BIN)/mypy
+	$(NPM) run --silent types
 
 layers: $(VENV)/.installed-dev
 	$(BIN)/lint-imports --no-logo
 
-unit: $(VENV)/.installed-dev
+unit: $(VENV)/.installed-dev $(NODE_MODULES)
 	LOUDSYNC_CHROMIUM="$$($(BIN)/python scripts/find_chromium.py --install)" && \
 	export LOUDSYNC_CHROMIUM && \
 	$(BIN)/coverage run -m pytest $(CORE_TESTS) && \
@@ -45,6 +49,10 @@ unit: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest $(CROWD_TESTS) && \
 	$(BIN)/python -m pytest --numprocesses=3 --dist=loadfile \
 		$(CORE_TESTS:%=--ignore=%) $(CROWD_TESTS:%=--ignore=%)
+
+screenshots: $(VENV)/.installed-dev
+	LOUDSYNC_CHROMIUM="$$($(BIN)/python scripts/find_chromium.py --install)" \
+	PYTHONPATH=tests/support $(BIN)/python -m page_screenshots screenshots
 
 soak: $(VENV)/.installed-dev
 	PYTHONPATH=tests/support $(BIN)/python -m soak --minutes $(SOAK_MINUTES) $(SOAK_ARGS)
@@ -57,7 +65,7 @@ format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) .coverage* .hypothesis .import_linter_cache .mypy_cache \
+	rm -rf $(VENV) clients/js/node_modules screenshots .coverage* .hypothesis .import_linter_cache .mypy_cache \
 		.pytest_cache .ruff_cache build dist
 
 $(BIN)/python:
@@ -73,4 +81,9 @@ $(VENV)/.installed: $(BIN)/python pyproject.toml constraints.txt
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+# Node.js itself is one of the dev packages.
+$(NODE_MODULES): $(VENV)/.installed-dev clients/js/package.json clients/js/package-lock.json
+	@$(NPM) ci --silent --ignore-scripts --no-audit --no-fund
 	@touch $@

@@ -4,6 +4,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import aiohttp
 import msgspec
@@ -11,6 +12,7 @@ import pytest
 
 from loudsync import ServerSettings, SessionServer
 from loudsync.server.creation import ID_ALPHABET
+from loudsync.server.links import reachable_host
 from raw_http import exchange
 from raw_peer import RawPeer
 from stage import join
@@ -325,7 +327,7 @@ async def test_no_more_sessions_than_there_may_be() -> None:
         ("party.example.org", "http://party.example.org"),
         ("party.example.org:8080", "http://party.example.org:8080"),
         ("192.168.1.20:8080", "http://192.168.1.20:8080"),
-        ("[::1]:8080", "http://[::1]:8080"),
+        ("[2001:db8::1]:8080", "http://[2001:db8::1]:8080"),
     ],
 )
 async def test_the_link_leads_where_the_request_came_to(
@@ -335,6 +337,49 @@ async def test_the_link_leads_where_the_request_came_to(
         "/sessions", json={"name": "P", "id": "a"}, headers={"Host": host}
     ) as answer:
         assert (await answer.json())["joinUrl"] == f"{base}/?session=a"
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost:8080", "127.0.0.1", "[::1]:8080", "party.localhost"]
+)
+async def test_a_link_is_for_other_devices(
+    server: SessionServer, http: aiohttp.ClientSession, host: str
+) -> None:
+    # Where the host opened the page as this machine's, guests can't.
+    async with http.post(
+        "/sessions", json={"name": "P", "id": "a"}, headers={"Host": host}
+    ) as answer:
+        assert (await answer.json())["joinUrl"] == f"{server.url}/?session=a"
+
+
+async def test_on_every_network_the_link_names_one() -> None:
+    async with (
+        SessionServer(host="0.0.0.0", port=0) as server,
+        aiohttp.ClientSession(f"http://localhost:{server.port}") as http,
+    ):
+        created = await create(http, id="a")
+        assert created["joinUrl"] == f"{server.url}/?session=a"
+        assert reachable_host("0.0.0.0") in created["joinUrl"]
+
+
+# --- GET /sessions/{id}/qr.svg --------------------------------------------------
+
+
+async def test_the_link_as_a_drawing(http: aiohttp.ClientSession) -> None:
+    created = await create(http, name="<Friday> & Party")
+    async with http.get(f"/sessions/{created['id']}/qr.svg") as answer:
+        assert answer.status == 200
+        assert answer.content_type == "image/svg+xml"
+        assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+        root = ET.fromstring(await answer.text())
+    space = "{http://www.w3.org/2000/svg}"
+    assert root.findtext(f"{space}title") == "Join <Friday> & Party"
+    assert root.findtext(f"{space}desc") == created["joinUrl"]
+
+
+async def test_no_drawing_of_what_is_not_there(http: aiohttp.ClientSession) -> None:
+    async with http.get("/sessions/nope12/qr.svg") as answer:
+        assert (await error_of(answer, 404))["code"] == "session_not_found"
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from loudsync.server.links import (
     base_url,
     check_public_url,
     join_link,
+    names_this_machine,
     reachable_host,
 )
 
@@ -94,3 +95,22 @@ def test_what_is_no_public_url(url: str) -> None:
     with pytest.raises(InvalidSetting) as caught:
         check_public_url(url)
     assert caught.value.name == "public_url"
+
+
+@pytest.mark.parametrize(
+    ("host", "is_this_one"),
+    [
+        ("localhost", True),
+        ("LocalHost", True),
+        ("party.localhost", True),
+        ("127.0.0.1", True),
+        ("127.1.2.3", True),
+        ("[::1]", True),
+        ("192.168.1.5", False),
+        ("[2001:db8::1]", False),
+        ("localhost.example", False),
+        ("party.local", False),
+    ],
+)
+def test_names_of_this_machine(host: str, is_this_one: bool) -> None:
+    assert names_this_machine(host) is is_this_one

@@ -60,6 +60,16 @@ class Guest:
                 if message["type"] == kind:
                     return message
 
+    async def next_id(self, kind: str) -> str:
+        """Read on until a message about a member comes; return the member's id."""
+        member_id: str = (await self.next(kind))["member"]["id"]
+        return member_id
+
+    async def until_status(self, name: str, status: str) -> None:
+        """Wait until somebody is shown with a connection status."""
+        while (await self.members())[name]["connectionStatus"] != status:
+            await self.next("member_list")
+
     async def members(self) -> dict[str, dict[str, Any]]:
         """Ask who is there; the answer by name."""
         await self.send("member_list")

@@ -12,21 +12,9 @@ from playwright.async_api import Browser, async_playwright, expect
 from loudsync import HostedSession, ServerSettings, SessionServer
 from loudsync.testing import FaultProxy
 from page_guest import Guest
-from page_opener import PageOpener
+from page_opener import CHROMIUM_FLAGS, PageOpener
 
 FIND_CHROMIUM = Path(__file__).parents[2] / "scripts" / "find_chromium.py"
-
-CHROMIUM_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    # A name like the one a party at home has: plain http, not this machine.
-    "--host-resolver-rules=MAP party.test 127.0.0.1",
-]
 
 SETTINGS = ServerSettings(
     # The raw guests send no heartbeats; the page is tested for its own.
@@ -53,7 +41,10 @@ def chromium_path() -> str:
 async def browser(chromium_path: str) -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
-            executable_path=chromium_path, args=CHROMIUM_FLAGS
+            executable_path=chromium_path,
+            args=CHROMIUM_FLAGS,
+            # People have it, and it is one of the ways a page is left.
+            ignore_default_args=["--disable-back-forward-cache"],
         )
         yield browser
         await browser.close()

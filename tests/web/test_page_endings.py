@@ -1,4 +1,4 @@
-"""How it ends: each time back at the form, with a message that says why."""
+"""How it ends: back at the first screen, with a word that says why."""
 
 import aiohttp
 import pytest
@@ -7,7 +7,18 @@ from playwright.async_api import Page, expect
 from loudsync import HostedSession, SessionServer
 from loudsync.testing import FaultProxy, Way
 from page_guest import Guest
-from page_opener import PageOpener, join, member, message, state
+from page_opener import (
+    PageOpener,
+    button,
+    ending,
+    fault,
+    field,
+    go_to,
+    join,
+    member,
+    state,
+    toasts,
+)
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -20,10 +31,11 @@ NOTE_STATES = """() => {
 }"""
 
 
-async def expect_form(page: Page, text: str) -> None:
-    await expect(message(page)).to_contain_text(text)
-    await expect(page.get_by_role("button", name="Join", exact=True)).to_be_enabled()
-    await expect(page.locator("#session")).to_be_hidden()
+async def expect_discover(page: Page, text: str) -> None:
+    await expect(ending(page)).to_contain_text(text)
+    await expect(page.get_by_role("heading", name="Find a party")).to_be_visible()
+    await expect(page.locator("#room")).to_be_hidden()
+    assert "session" not in page.url
 
 
 async def test_kick(opener: PageOpener, session: HostedSession, guest: Guest) -> None:
@@ -33,13 +45,14 @@ async def test_kick(opener: PageOpener, session: HostedSession, guest: Guest) ->
 
     await session.kick(joined["member"]["id"], "Too loud")
 
-    await expect_form(page, "You were removed from the session: Too loud")
+    await expect_discover(page, "You were removed from the party: Too loud")
     assert (await guest.next("member_left"))["reason"] == "kicked"
-    # It sticks, and a reload doesn't try again by itself.
-    await join(page, "Phone")
-    await expect_form(page, "The session does not let you in")
+    # A reload doesn't try again by itself, and it sticks.
     await page.reload()
-    await expect(page.get_by_role("button", name="Join", exact=True)).to_be_enabled()
+    await expect(page.get_by_role("heading", name="Find a party")).to_be_visible()
+    await go_to(page, session.id)
+    await join(page, "Phone")
+    await expect(fault(page)).to_contain_text("The party does not let you in")
 
 
 async def test_kick_and_close_over_http(
@@ -60,25 +73,30 @@ async def test_kick_and_close_over_http(
         path = f"/sessions/{created['id']}"
         async with http.delete(f"{path}/members/{first_id}", headers=headers) as answer:
             assert answer.status == 204
-        await expect_form(first, "Host removed you from the session")
-        await expect(second.locator("#news")).to_have_text("First browser was removed")
+        await expect_discover(first, "Host removed you from the session")
+        await expect(toasts(second).last).to_have_text("First browser was removed")
         await expect(row).to_have_count(0)
 
         async with http.delete(path, headers=headers) as answer:
             assert answer.status == 204
-        await expect_form(second, "The session has ended")
+        await expect_discover(second, "The party has ended")
 
 
 async def test_session_closed(opener: PageOpener, session: HostedSession) -> None:
     page = await opener.open(session.join_url)
     await join(page, "Phone")
     await expect(state(page)).to_have_text("Connected")
+    await button(page, "Invite").click()
 
     await session.close("Good night")
 
-    await expect_form(page, "The session has ended: Good night")
-    await join(page, "Phone")
-    await expect_form(page, "There is no session with the code")
+    await expect_discover(page, "The party has ended: Good night")
+    await expect(page.get_by_role("dialog")).to_have_count(0)
+    await button(page, "Dismiss").click()
+    await expect(ending(page)).to_have_count(0)
+    await go_to(page, session.id)
+    await expect(fault(page)).to_contain_text("There is no party with the code")
+    opener.forgive("404")
 
 
 async def test_server_stopped(
@@ -90,10 +108,8 @@ async def test_server_stopped(
 
     await server.stop()
 
-    await expect_form(page, "The session has ended: Server shutting down")
-    await expect(page.locator("#open-note")).to_have_text(
-        "The list is not available now."
-    )
+    await expect_discover(page, "The party has ended: Server shutting down")
+    await expect(page.locator("#open-note")).to_contain_text("You are offline")
     # With 503 while it stops, refused afterwards.
     opener.forgive("Failed to load resource")
 
@@ -109,17 +125,38 @@ async def test_server_gone_for_good(
     await page.evaluate(NOTE_STATES)
     await proxy.cut()
 
-    await expect_form(page, "The connection was lost, and 3 attempts")
+    await expect(
+        page.get_by_text("Three attempts to come back failed.")
+    ).to_be_visible()
+    await expect(
+        page.get_by_role("heading", name="You lost the connection")
+    ).to_be_focused()
     assert await page.evaluate("states") == [
-        "Reconnecting (1 of 3)…",
-        "Reconnecting (2 of 3)…",
-        "Reconnecting (3 of 3)…",
+        "Reconnecting, attempt 1 of 3",
+        "Reconnecting, attempt 2 of 3",
+        "Reconnecting, attempt 3 of 3",
+        "Not connected",
     ]
-    await expect(page.get_by_label("Your name")).to_have_value("Phone")
-    await expect(page.locator("#open-note")).to_have_text(
-        "The list is not available now."
-    )
+    await button(page, "Try again").click()
+    await expect(page.get_by_text("still does not answer")).to_be_visible()
+    proxy.heal()
+    await button(page, "Try again").click()
+    await expect(state(page)).to_have_text("Connected")
+    await expect(member(page, "Phone").get_by_text("You")).to_be_visible()
     opener.forgive("ERR_CONNECTION_REFUSED")
+
+
+async def test_the_party_ended_while_one_was_away(
+    opener: PageOpener, proxy: FaultProxy, session: HostedSession
+) -> None:
+    page = await opener.open(f"{proxy.url}/?session={session.id}")
+    await join(page, "Phone")
+    await expect(state(page)).to_have_text("Connected")
+    await proxy.cut()
+    await expect(state(page)).to_contain_text("Reconnecting")
+    await session.close()
+    proxy.heal()
+    await expect_discover(page, "The party ended while you were away.")
 
 
 async def test_connection_lost_and_found_twice(
@@ -128,11 +165,12 @@ async def test_connection_lost_and_found_twice(
     page = await opener.open(f"{proxy.url}/?session={session.id}")
     await join(page, "Phone")
     joined = await guest.next("member_joined")
+    await expect(state(page)).to_have_text("Connected")
 
     for _ in range(2):
         await proxy.cut()
         # Attempts are counted afresh each time.
-        await expect(state(page)).to_have_text("Reconnecting (1 of 3)…")
+        await expect(state(page)).to_have_text("Reconnecting, attempt 1 of 3")
         proxy.heal()
         await expect(state(page)).to_have_text("Connected")
         back = await guest.next("member_joined")
@@ -152,6 +190,7 @@ async def test_silent_server_is_noticed(
     page = await opener.open(url, has_fast_timers=True)
     await join(page, "Phone")
     joined = await guest.next("member_joined")
+    await expect(state(page)).to_have_text("Connected")
 
     for connection in proxy.connections:
         connection.drop(way)
@@ -172,10 +211,12 @@ async def test_leaving_while_reconnecting(
 
     await proxy.cut()
     await expect(state(page)).to_contain_text("Reconnecting")
-    await page.get_by_role("button", name="Leave").click()
+    await button(page, "Leave").click()
 
-    await expect_form(page, "You left the session.")
-    await expect(page.locator("#open-note")).to_have_text(
-        "The list is not available now."
-    )
+    await expect_discover(page, "You left the party.")
+    await expect(page.locator("#open-note")).to_contain_text("You are offline")
+    # The list is back as soon as the server is.
+    proxy.heal()
+    await expect(page.get_by_role("link", name="Friday Party")).to_be_visible()
+    await expect(field(page, "Party code")).to_have_value("")
     opener.forgive("ERR_CONNECTION_REFUSED")

@@ -14,6 +14,7 @@ import msgspec
 from aiohttp import web
 
 from loudsync.core import Session
+from loudsync.discovery import qr_svg
 from loudsync.errors import LoudSyncError, SessionNotFound, Unauthorized
 from loudsync.protocol import MemberId, SessionId
 from loudsync.protocol.codec import FAULTS, explain_fault
@@ -28,7 +29,7 @@ from loudsync.server.http_errors import (
     refused,
     too_many_guesses,
 )
-from loudsync.server.links import join_link
+from loudsync.server.links import join_link, names_this_machine
 from loudsync.server.metrics import Metrics
 from loudsync.server.settings import DEFAULT_MAX_MEMBERS
 from loudsync.server.visitors import Visit
@@ -118,6 +119,7 @@ class HttpApi:
                 web.get("/sessions", self._list_sessions),
                 web.post("/sessions", self._create_session),
                 web.get("/sessions/{id}", self._show_session),
+                web.get("/sessions/{id}/qr.svg", self._draw_link),
                 web.delete("/sessions/{id}", self._close_session),
                 web.delete("/sessions/{id}/members/{member}", self._kick_member),
                 *[web.get(path, _page(file)) for path, file in page_files().items()],
@@ -188,6 +190,14 @@ class HttpApi:
     async def _show_session(self, request: web.Request) -> web.StreamResponse:
         return json_answer(_shown(self._find(request)))
 
+    async def _draw_link(self, request: web.Request) -> web.StreamResponse:
+        session = self._find(request)
+        link = join_link(self._url_of(request), session.id)
+        return web.Response(
+            body=qr_svg(link, f"Join {session.spec.name}"),
+            headers={"Content-Type": "image/svg+xml", **_DRAWING_HEADERS},
+        )
+
     async def _close_session(self, request: web.Request) -> web.StreamResponse:
         session = self._find_as_host(request)
         await self._runner.close(session.id, "")
@@ -255,8 +265,9 @@ class HttpApi:
 
     def _url_of(self, request: web.Request) -> str:
         host = request.headers.get("Host", "")
-        if self._settings.public_url or not _HOST.fullmatch(host):
-            return self._base_url()
+        name = _HOST.fullmatch(host)
+        if self._settings.public_url or not name or names_this_machine(name[1]):
+            return self._base_url()  # a link is for other devices
         return f"{'https' if self._is_secure else 'http'}://{host}"
 
     @web.middleware
@@ -301,6 +312,12 @@ def _shown(session: Session) -> ListedSession:
         created_at=session.created_at_ms,
     )
 
+
+_DRAWING_HEADERS: Final = {
+    # Opened by itself it is a document: it gets nothing to run or load.
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+    "Cache-Control": "no-cache",
+}
 
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(:[0-9]{1,5})?")
 """A host header that may stand in a link."""

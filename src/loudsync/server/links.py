@@ -1,5 +1,6 @@
 """The addresses a party is reached at."""
 
+import ipaddress
 import re
 import socket
 from urllib.parse import quote, urlsplit
@@ -33,6 +34,17 @@ def reachable_host(bound_host: str) -> str:
             return str(probe.getsockname()[0])
         except OSError:
             return "localhost"
+
+
+def names_this_machine(host: str) -> bool:
+    """Tell whether a host in a URL means whatever machine asks for it."""
+    name = host.strip("[]").lower()
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
 
 
 def base_url(host: str, port: int, *, is_secure: bool) -> str:

@@ -1,6 +1,9 @@
-"""The page that guests open, as files to serve."""
+"""The page that guests and hosts open, as files to serve."""
 
+from collections.abc import Iterator
 from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path, PurePosixPath
 from typing import Final, NamedTuple
 
 
@@ -16,27 +19,40 @@ PAGE_HEADERS: Final = {
     # 'self' does not cover ws: in every browser that is still in use.
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-        "connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'; "
-        "frame-ancestors 'none'"
+        "connect-src 'self' ws: wss:; worker-src 'self'; manifest-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-cache",
 }
 
-_FILES: Final = {
-    "/": ("index.html", "text/html; charset=utf-8"),
-    "/page.js": ("page.js", "text/javascript; charset=utf-8"),
-    "/timers.js": ("timers.js", "text/javascript; charset=utf-8"),
-    "/seat.js": ("seat.js", "text/javascript; charset=utf-8"),
-    "/page.css": ("page.css", "text/css; charset=utf-8"),
-    "/icon.svg": ("icon.svg", "image/svg+xml"),
+_CONTENT_TYPES: Final = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+    ".webmanifest": "application/manifest+json",
 }
+
+_CLIENT: Final = "loudsync.js"
+
+_CLIENT_IN_CHECKOUT: Final = Path(__file__).parents[3] / "clients" / "js" / _CLIENT
+"""The npm package has the one copy there is; building the wheel adds it here."""
 
 
 def page_files() -> dict[str, PageFile]:
     """Read every file of the page; the keys are the paths to serve them at."""
-    folder = files(__name__) / "static"
     return {
-        path: PageFile((folder / name).read_bytes(), content_type)
-        for path, (name, content_type) in _FILES.items()
+        "/" if file.name == "index.html" else f"/{file.name}": PageFile(
+            file.read_bytes(), _CONTENT_TYPES[PurePosixPath(file.name).suffix]
+        )
+        for file in _files()
     }
+
+
+def _files() -> Iterator[Traversable]:
+    folder = files(__name__) / "static"
+    yield from folder.iterdir()
+    if not (folder / _CLIENT).is_file():
+        yield _CLIENT_IN_CHECKOUT

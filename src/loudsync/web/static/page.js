@@ -1,288 +1,179 @@
-// The page that guests open: they join a session by its code and see who is
-// there. seat.js holds the connection; this shows what it tells.
+// The page that guests and hosts open. From here it goes to one of the screens,
+// by the address: / is discover.js, /?session=CODE join.js and then room.js,
+// /?start start.js. loudsync.js holds the connection.
 
-import { RECONNECT_ATTEMPTS, keepSeat } from "/seat.js";
+import { onCode, showDiscover } from "/discover.js";
+import { isShown, part } from "/dom.js";
+import { onJoin, showJoin, showJoining, showRefusal } from "/join.js";
+import { LoudSyncClient } from "/loudsync.js";
+import { forgetSeat, rememberSeat, rememberedSeat } from "/memory.js";
+import { askToLeave, enterRoom, followClient, leaveRoom, onAgain, showLost } from "/room.js";
+import { onStart, showStart, showStartFault } from "/start.js";
+import { tellEnding } from "/toasts.js";
+import { notFound, refusal } from "/words.js";
 
-const SESSIONS_SHOWN = 50;
+/** The party that this tab is in, or wants to be in: `{ code, name, token?, client }`. */
+let party = null;
 
-const WENT = {
-  left: "left",
-  kicked: "was removed",
-  timeout: "did not come back",
-  error: "was disconnected",
-};
+const addressOf = (code) => `/?session=${encodeURIComponent(code)}`;
 
-const part = (id) => document.getElementById(id);
+// --- From screen to screen ---------------------------------------------------------
 
-const fromTemplate = (id) => part(id).content.firstElementChild.cloneNode(true);
+function goTo(address) {
+  if (address !== location.pathname + location.search) history.pushState(null, "", address);
+  showAddress();
+}
 
-// --- What the browser remembers ----------------------------------------------
+function showAddress() {
+  if (party && !isShown("room")) {
+    party.client.leave(); // Somebody went on before there was a seat.
+    party = null;
+  }
+  const asked = new URLSearchParams(location.search);
+  const code = asked.get("session");
+  if (code) showJoin(code, showMissing);
+  else if (asked.has("start")) showStart();
+  else showDiscover();
+}
 
-const DEVICE = "loudsync.device";
-const SEAT = "loudsync.seat";
-const NAME = "loudsync.name";
+function showMissing(code) {
+  history.replaceState(null, "", "/");
+  showDiscover({ code, fault: notFound(code) });
+}
 
-const lasting = openStorage("localStorage");
-const ofThisTab = openStorage("sessionStorage");
+/** Back to the first screen, with a word about how it ended. */
+function goHome(text, kind) {
+  history.replaceState(null, "", "/");
+  showDiscover();
+  tellEnding(text, kind);
+}
 
-/** A storage of the browser, or one in memory where the browser forbids it. */
-function openStorage(kind) {
+// --- Into a party and out of it -------------------------------------------------------
+
+async function join({ code, name, token }) {
+  const client = new LoudSyncClient({ sessionId: code, device: { name }, token, workerUrl: "/loudsync.js" });
+  const wanted = { code, name, token, client };
+  party = wanted;
+  client.addEventListener("welcome", () => rememberSeat({ code, name, token }));
+  client.addEventListener("kicked", ({ detail }) => end(wanted, `You were removed from the party: ${detail.reason}`, "bad"));
+  client.addEventListener("sessionclosed", ({ detail }) => {
+    end(wanted, detail.reason ? `The party has ended: ${detail.reason}` : "The party has ended.");
+  });
+  client.addEventListener("error", ({ detail }) => client.state !== "connected" && lose(wanted, detail.error));
+  followClient(client);
   try {
-    window[kind].setItem("loudsync", "");
-    window[kind].removeItem("loudsync");
-    return window[kind];
-  } catch {
-    const memory = new Map();
-    return {
-      getItem: (key) => memory.get(key) ?? null,
-      setItem: (key, value) => memory.set(key, value),
-      removeItem: (key) => memory.delete(key),
-    };
+    await client.connect();
+  } catch (error) {
+    if (party === wanted) showNoSeat(wanted, error);
+    return;
   }
+  if (isStillIn(wanted)) enter(wanted);
 }
 
-/** What gives this tab its own seat back, also after a reload: 128 random bits. */
-function deviceId() {
-  let id = ofThisTab.getItem(DEVICE);
-  if (!id) {
-    // randomUUID would need https, which a party at home rarely has.
-    const bytes = crypto.getRandomValues(new Uint8Array(16));
-    id = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-    ofThisTab.setItem(DEVICE, id);
-  }
-  return id;
+const isStillIn = (wanted) => party === wanted && wanted.client.session !== null;
+
+function enter({ code, token, client }) {
+  // What began with a party that was started is its address from here on.
+  if (isShown("start")) history.pushState(null, "", addressOf(code));
+  else history.replaceState(null, "", addressOf(code));
+  enterRoom(client, { asHost: token !== undefined, onLeave: () => leave() });
 }
 
-// --- From the form to the session and back -----------------------------------
-
-async function join(code, name) {
-  showJoining(true);
-  part("message").hidden = true;
-  const left = new Promise((resolve) => {
-    part("leave").onclick = resolve;
-  });
-  const end = await keepSeat({ code, name, deviceId: deviceId(), left }, {
-    ...show,
-    welcome(message) {
-      ofThisTab.setItem(SEAT, JSON.stringify({ code, name }));
-      show.welcome(message);
-    },
-  });
-  ofThisTab.removeItem(SEAT);
-  if (end.code === "already_joined") {
-    // This tab was duplicated, and its device id with it; the first one keeps it.
-    ofThisTab.removeItem(DEVICE);
-  }
-  showForm(end, code);
+/** The first attempt failed: say why, where something can be done about it. */
+function showNoSeat(wanted, error) {
+  party = null;
+  forgetSeat();
+  const text = refusal(error, wanted);
+  if (error.code === "kicked" || error.code === "session_closed") goHome(text, "bad");
+  else if (error.code === "session_not_found" && !isShown("start")) showMissing(wanted.code);
+  else if (isShown("start")) showStartFault(text);
+  else showRefusal(text, error.code === "invalid_message");
 }
 
-/** Say why it ended, for the person who wanted to be there. */
-function inWords({ why, reason, cause, attempts, ...refused }, code) {
-  switch (why) {
-    case "left":
-      return "You left the session.";
-    case "kicked":
-      return `You were removed from the session: ${reason}`;
-    case "session_closed":
-      return reason ? `The session has ended: ${reason}` : "The session has ended.";
-  }
-  const what = cause ?? refusalInWords(refused, code);
-  if (!attempts || attempts < RECONNECT_ATTEMPTS) return what;
-  return `The connection was lost, and ${attempts} attempts to come back failed. ${what}`;
+/** Coming back has failed, for now or for good. */
+function lose(wanted, error) {
+  if (party !== wanted) return;
+  if (wanted.client.state === "failed") showLost("Three attempts to come back failed.");
+  else end(wanted, lossInWords(error, wanted), "bad");
 }
 
-function refusalInWords({ code: refusal, message, details }, code) {
-  switch (refusal) {
-    case "session_not_found":
-      return `There is no session with the code “${code}”. Check it; capital and small letters differ.`;
-    case "session_full":
-      if (details?.reason === "storage_full") return `${message}.`;
-      return `The session is full: all ${details?.maxMembers ?? "its"} seats are taken. Try again when somebody has left.`;
-    case "already_joined":
-      return "Another tab holds this seat. Join again to take one of your own.";
-    case "unauthorized":
-      return `The session does not let you in: ${message}`;
-    case "version_mismatch":
-      return "This page and the server speak different versions. Reload the page.";
-    case "invalid_message":
-      return `The server can't accept ${fieldAtFault(details) === "name" ? "this name" : "this"}: ${details?.reason ?? message}`;
-    default:
-      return `The server refused: ${message}`;
-  }
+function lossInWords(error, wanted) {
+  if (error.code !== "session_not_found") return refusal(error, wanted);
+  return wanted.token
+    ? "The party is over. It ends when its host is away for too long."
+    : "The party ended while you were away.";
 }
 
-const fieldAtFault = (details) => (details?.path === "$.deviceInfo.name" ? "name" : "code");
-
-function showJoining(isJoining) {
-  part("fields").disabled = isJoining;
-  part("join").textContent = isJoining ? "Joining…" : "Join";
-}
-
-function showForm(end, code) {
-  document.title = "LoudSync";
-  part("session").hidden = true;
-  part("lobby").hidden = false;
-  showJoining(false);
-  part("message").textContent = inWords(end, code);
-  part("message").classList.toggle("plain", end.why === "left");
-  part("message").hidden = false;
-  if (end.code === "session_not_found") part("code").focus();
-  else if (end.code === "invalid_message") part(fieldAtFault(end.details)).focus();
-  else part("join").focus();
-  listSessions();
-}
-
-// --- The session -------------------------------------------------------------
-
-const rows = new Map();
-let ownId = null;
-
-const inMs = (ms) => (ms < 1 ? "< 1 ms" : `${Math.round(ms)} ms`);
-
-/** What happens in the session, as seat.js tells it. */
-const show = {
-  welcome({ clientId, sessionInfo: { id, name } }) {
-    ownId = clientId;
-    showState("connected", "Connected");
-    if (!part("session").hidden) return;
-    rows.clear();
-    part("members").replaceChildren();
-    tell("");
-    part("latency").textContent = "…";
-    part("session-name").textContent = name;
-    part("session-code").textContent = id;
-    document.title = `${name} · LoudSync`;
-    history.replaceState(null, "", `/?session=${encodeURIComponent(id)}`);
-    part("lobby").hidden = true;
-    part("session").hidden = false;
-    part("session-name").focus();
-  },
-
-  reconnecting(attempt) {
-    showState("reconnecting", `Reconnecting (${attempt} of ${RECONNECT_ATTEMPTS})…`);
-  },
-
-  latency(ms) {
-    part("latency").textContent = inMs(ms);
-  },
-
-  memberList({ members }) {
-    const ids = new Set(members.map(({ id }) => id));
-    [...rows.keys()].filter((id) => !ids.has(id)).forEach(removeRow);
-    for (const member of members) {
-      const before = rows.get(member.id)?.dataset.status;
-      showMember(member);
-      if (before === "connected" && member.connectionStatus === "reconnecting") {
-        tell(`${member.name} lost the connection`);
-      }
-    }
-  },
-
-  memberJoined({ member }) {
-    tell(`${member.name} ${rows.has(member.id) ? "is here again" : "joined"}`);
-    showMember(member);
-  },
-
-  memberLeft({ memberId, reason }) {
-    const row = rows.get(memberId);
-    if (!row) return;
-    tell(`${row.querySelector(".name").textContent} ${WENT[reason] ?? "left"}`);
-    removeRow(memberId);
-  },
-};
-
-function showState(status, text) {
-  part("state").dataset.status = status;
-  part("state").textContent = text;
-}
-
-function tell(news) {
-  part("news").textContent = news;
-}
-
-function showMember({ id, name, isHost, connectionStatus, latency }) {
-  const row = rows.get(id) ?? addRow(id);
-  row.dataset.status = connectionStatus;
-  fill(row, {
-    ".name": name,
-    ".status": connectionStatus,
-    ".latency": latency === undefined ? "" : inMs(latency),
-  });
-  row.querySelector(".host").hidden = !isHost;
-  row.querySelector(".you").hidden = id !== ownId;
-}
-
-function addRow(id) {
-  const row = fromTemplate("member-row");
-  row.dataset.member = id;
-  rows.set(id, row);
-  part("members").append(row);
-  part("count").textContent = rows.size;
-  return row;
-}
-
-function removeRow(id) {
-  rows.get(id).remove();
-  rows.delete(id);
-  part("count").textContent = rows.size;
-}
-
-/** Fill in texts as text, never as HTML: names are what strangers typed. */
-function fill(row, texts) {
-  for (const [selector, text] of Object.entries(texts)) {
-    row.querySelector(selector).textContent = text;
-  }
-}
-
-// --- Open sessions -----------------------------------------------------------
-
-async function listSessions() {
-  let sessions = [];
-  let note = "The list is not available now.";
+/** After a failure: with the button, or when the network or the page is back. */
+async function comeBack() {
+  const wanted = party;
+  if (!wanted || !isShown("lost") || wanted.client.state === "connecting") return;
   try {
-    const response = await fetch("/sessions");
-    if (response.ok) {
-      ({ sessions } = await response.json());
-      const unseen = sessions.length - SESSIONS_SHOWN;
-      note = unseen > 0 ? `${unseen} more are not shown.` : "";
-      if (!sessions.length) note = "None is listed. Ask the host for the code.";
-    }
-  } catch {
-    // The note says so.
+    await wanted.client.connect();
+  } catch (error) {
+    if (party !== wanted) return;
+    if (error.code === "connection_failed") return showLostAgain(wanted);
+    return end(wanted, lossInWords(error, wanted), "bad");
   }
-  part("open-note").textContent = note;
-  part("open").replaceChildren(...sessions.slice(0, SESSIONS_SHOWN).map(openRow));
+  if (isStillIn(wanted)) enter(wanted);
 }
 
-function openRow({ id, name, hostName, memberCount, maxMembers }) {
-  const row = fromTemplate("open-row");
-  fill(row, {
-    ".name": name,
-    ".seats": `${memberCount} of ${maxMembers}`,
-    ".host": `with ${hostName}`,
-    ".code": id,
-  });
-  row.firstElementChild.onclick = () => {
-    part("code").value = id;
-    part(part("name").value ? "join" : "name").focus();
-  };
-  return row;
+function showLostAgain() {
+  showLost("The party server still does not answer.");
 }
 
-// --- From here it starts -----------------------------------------------------
+function end(wanted, text, kind) {
+  if (party !== wanted) return;
+  party = null;
+  forgetSeat();
+  leaveRoom();
+  goHome(text, kind);
+}
 
-const linkedCode = new URLSearchParams(location.search).get("session") ?? "";
-const seatBefore = JSON.parse(ofThisTab.getItem(SEAT));
+function leave() {
+  const wanted = party;
+  const isHere = wanted.client.session !== null;
+  party = null;
+  forgetSeat();
+  wanted.client.leave();
+  leaveRoom();
+  goHome(isHere ? "You left the party." : "You are not in the party any more.");
+}
 
-part("code").value = linkedCode;
-part("name").value = lasting.getItem(NAME) ?? "";
-part("refresh").onclick = listSessions;
-part("form").onsubmit = (event) => {
+// --- From here it starts ----------------------------------------------------------------
+
+onCode((code) => goTo(addressOf(code)));
+onJoin(join);
+onStart(join);
+onAgain(comeBack);
+window.addEventListener("online", comeBack);
+document.addEventListener("visibilitychange", () => document.hidden || comeBack());
+
+// Links between screens load nothing anew; in a party they would lose the seat.
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a[href^='/']");
+  if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey) return;
   event.preventDefault();
-  const name = part("name").value.trim();
-  lasting.setItem(NAME, name);
-  join(part("code").value.trim(), name);
-};
-listSessions();
-// Reloaded while in a session: the seat waits.
-if (seatBefore?.code === linkedCode) join(linkedCode, seatBefore.name);
+  if (party && isShown("room")) askToLeave();
+  else goTo(link.getAttribute("href"));
+});
+
+window.addEventListener("popstate", () => {
+  if (!party || !isShown("room")) return showAddress();
+  history.pushState(null, "", addressOf(party.code));
+  askToLeave();
+});
+
+const seat = rememberedSeat();
+if (seat?.code && seat.code === new URLSearchParams(location.search).get("session")) {
+  // Reloaded while in a party: the seat waits.
+  showJoin(seat.code, showMissing);
+  part("name").value = seat.name;
+  showJoining(true);
+  join(seat);
+} else {
+  showAddress();
+}
+
+// For an installed page that is opened while the server is gone.
+if (isSecureContext) navigator.serviceWorker?.register("/offline.js");

@@ -1,0 +1,74 @@
+// The list of who is here.
+
+import { fill, fromTemplate, part } from "/dom.js";
+import { Trace } from "/trace.js";
+import { inMs } from "/words.js";
+
+const FACES = 6;
+
+/** Rows by member id: `{ row, trace, latency }`, the latency of who is connected. */
+const rows = new Map();
+
+let onKick = null;
+
+/** Begin with nobody; `kick(member)` is for a host's buttons. */
+export function clearMembers(kick) {
+  onKick = kick;
+  rows.clear();
+  part("members").replaceChildren();
+  part("count").textContent = "";
+}
+
+/** Show who is here now. */
+export function showMembers(members, ownId) {
+  for (const id of rows.keys()) if (!members.has(id)) removeRow(id);
+  for (const member of members.values()) showMember(member, ownId);
+  part("count").textContent = rows.size;
+}
+
+/** Move every trace on by the latency that is known. */
+export function traceLatencies() {
+  for (const { trace, latency } of rows.values()) if (latency !== undefined) trace.add(latency);
+}
+
+function showMember(member, ownId) {
+  const { id, name, isHost, connectionStatus, latency } = member;
+  const shown = rows.get(id) ?? addRow(id);
+  const { row } = shown;
+  shown.latency = connectionStatus === "connected" ? latency : undefined;
+  row.dataset.status = connectionStatus;
+  fill(row, {
+    ".face": firstLetter(name),
+    ".name": name,
+    ".status": connectionStatus,
+    ".latency": latency === undefined ? "" : inMs(latency),
+  });
+  row.querySelector(".host").hidden = !isHost;
+  row.querySelector(".you").hidden = id !== ownId;
+  const kick = row.querySelector(".kick");
+  kick.hidden = !onKick || id === ownId;
+  kick.setAttribute("aria-label", `Remove ${name}`);
+  kick.onclick = () => onKick(member);
+}
+
+function addRow(id) {
+  const row = fromTemplate("member-row");
+  row.dataset.member = id;
+  const face = [...id].reduce((sum, letter) => sum + letter.codePointAt(0), 0) % FACES;
+  row.querySelector(".face").classList.add(`face-${face}`);
+  part("members").append(row);
+  const shown = { row, trace: new Trace(row.querySelector(".trace")), latency: undefined };
+  rows.set(id, shown);
+  return shown;
+}
+
+function removeRow(id) {
+  rows.get(id).row.remove();
+  rows.delete(id);
+}
+
+/** What people take for one letter: it may be several code points. */
+function firstLetter(name) {
+  if (!Intl.Segmenter) return [...name][0].toUpperCase();
+  return new Intl.Segmenter().segment(name)[Symbol.iterator]().next().value.segment.toUpperCase();
+}

@@ -1,0 +1,114 @@
+"""One evening: a host, two guests in browsers and one in Python, from start to end."""
+
+import asyncio
+import re
+
+import pytest
+from playwright.async_api import Browser, expect
+
+import loudsync
+from loudsync import ServerSettings, SessionServer, events
+from page_opener import (
+    PageOpener,
+    button,
+    ending,
+    fault,
+    field,
+    go_to,
+    join,
+    member,
+    start,
+    state,
+    toasts,
+)
+from qr_scan import scan
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+
+PATIENCE_S = 60
+
+SEVERAL_POINTS = re.compile(r"^(\S+ ){3,}\S+$")
+
+EVERYBODY = ("Rishad", "Sara", "Bob", "Ann")
+
+
+@pytest.fixture
+def settings() -> ServerSettings:
+    # Twenty-four times what the pages' hurried timers need.
+    return ServerSettings(heartbeat_timeout_s=6, heartbeat_check_s=0.5)
+
+
+async def test_an_evening(
+    opener: PageOpener, server: SessionServer, browser: Browser
+) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        # Start.
+        host = await opener.open(server.url, has_fast_timers=True)
+        await start(host, "Friday Party", "Rishad")
+        await expect(state(host)).to_have_text("Connected")
+
+        # Scan, or type the code.
+        link = await scan(browser, host.locator("#invite-card .qr"))
+        sara = await opener.open(link, has_fast_timers=True)
+        await join(sara, "Sara")
+        bob = await opener.open(server.url, has_fast_timers=True)
+        code = await host.locator("#room-code").text_content()
+        assert code is not None
+        await go_to(bob, code)
+        await join(bob, "Bob")
+        quick = loudsync.ClientSettings(heartbeat_interval_s=1)
+        async with loudsync.join(link, name="Ann", settings=quick) as ann:
+            stream = aiter(ann)
+
+            # See each other, and how far away everybody is.
+            for page in (host, sara, bob):
+                for name in EVERYBODY:
+                    row = member(page, name)
+                    await expect(row.locator(".status")).to_have_text("connected")
+                    await expect(row.locator(".latency")).to_contain_text("ms")
+                await expect(page.locator("#count")).to_have_text("4")
+                await expect(page.locator("#latency")).to_contain_text("ms")
+                await expect(page.locator("#own-trace polyline")).to_have_attribute(
+                    "points", SEVERAL_POINTS
+                )
+            assert {info.name for info in ann.members.values()} == set(EVERYBODY)
+            ids = {info.name: info.id for info in ann.members.values()}
+
+            # One reloads and keeps the seat.
+            await sara.reload()
+            await expect(state(sara)).to_have_text("Connected")
+            assert (
+                await member(sara, "Sara").get_attribute("data-member") == ids["Sara"]
+            )
+
+            # One goes offline and returns.
+            await bob.context.set_offline(True)
+            await expect(state(bob)).to_contain_text("attempt 2 of 3")
+            await bob.context.set_offline(False)
+            await expect(state(bob)).to_have_text("Connected")
+            assert await member(bob, "Bob").get_attribute("data-member") == ids["Bob"]
+            opener.forgive("ERR_INTERNET_DISCONNECTED")
+
+            # One is removed and can't return.
+            await button(host, "Remove Sara").click()
+            await field(host, "Reason, for them to read").fill("Too loud")
+            await button(host, "Remove").click()
+            await expect(ending(sara)).to_have_text(
+                "You were removed from the party: Too loud"
+            )
+            await expect(toasts(bob).last).to_have_text("Sara was removed")
+            await expect(member(bob, "Sara")).to_have_count(0)
+            await sara.goto(link)
+            await join(sara, "Sara")
+            await expect(fault(sara)).to_contain_text("does not let you in")
+
+            # The host's tab dies, and the party ends.
+            await host.close()
+            await expect(ending(bob)).to_contain_text("Host connection lost")
+            seen = [event async for event in stream]
+        left = [event for event in seen if isinstance(event, events.Left)]
+        assert [(event.member.name, event.reason) for event in left] == [
+            ("Sara", "kicked")
+        ]
+        assert isinstance(seen[-1], events.SessionEnded)
+        assert not server.sessions()
