@@ -24,10 +24,8 @@ from qr_scan import scan
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 
-async def host_party(
-    opener: PageOpener, server: SessionServer, **options: bool
-) -> Page:
-    page = await opener.open(server.url, **options)
+async def host_party(opener: PageOpener, server: SessionServer) -> Page:
+    page = await opener.open(server.url)
     await start(page, "Friday Party", "Rishad")
     await expect(state(page)).to_have_text("Connected")
     return page
