@@ -1,5 +1,6 @@
 """QR codes of join links."""
 
+import functools
 import io
 from typing import Final
 
@@ -9,6 +10,7 @@ _ERROR_CORRECTION: Final = "M"
 """15 % may be unreadable: a hand before a screen. Raised where that is free."""
 
 
+@functools.lru_cache(maxsize=256)
 def qr_svg(link: str, title: str) -> bytes:
     """Draw a link as an SVG document without a size of its own.
 

@@ -193,8 +193,10 @@ class HttpApi:
     async def _draw_link(self, request: web.Request) -> web.StreamResponse:
         session = self._find(request)
         link = join_link(self._url_of(request), session.id)
+        # In a thread: the longest links take as long as many messages.
+        drawing = await asyncio.to_thread(qr_svg, link, f"Join {session.spec.name}")
         return web.Response(
-            body=qr_svg(link, f"Join {session.spec.name}"),
+            body=drawing,
             headers={"Content-Type": "image/svg+xml", **_DRAWING_HEADERS},
         )
 
@@ -319,5 +321,5 @@ _DRAWING_HEADERS: Final = {
     "Cache-Control": "no-cache",
 }
 
-_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(:[0-9]{1,5})?")
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9.-]{1,253})(:[0-9]{1,5})?")
 """A host header that may stand in a link."""

@@ -12,6 +12,9 @@ _EVERY_INTERFACE = frozenset({"", "0.0.0.0", "::"})  # noqa: S104  # compared, n
 _SOMEWHERE_ELSE = ("192.0.2.1", 9)
 """An address for documentation (RFC 5737): nothing is sent there."""
 
+_MAX_URL_LENGTH = 300
+"""Names have 253 characters at most; a QR code can't hold any length."""
+
 _NOT_IN_A_ROOT = re.compile(r"[?#\s\x00-\x1f]")
 
 
@@ -42,9 +45,10 @@ def names_this_machine(host: str) -> bool:
     if name == "localhost" or name.endswith(".localhost"):
         return True
     try:
-        return ipaddress.ip_address(name).is_loopback
+        address = ipaddress.ip_address(name)
     except ValueError:
         return False
+    return address.is_loopback or address.is_unspecified
 
 
 def base_url(host: str, port: int, *, is_secure: bool) -> str:
@@ -67,6 +71,7 @@ def check_public_url(url: str) -> str:
             and parts.path in {"", "/"}
             # Nothing that urlsplit takes away without a word.
             and not _NOT_IN_A_ROOT.search(url)
+            and len(url) <= _MAX_URL_LENGTH
         )
         _ = parts.port
     except ValueError:

@@ -32,28 +32,31 @@ document.addEventListener("visibilitychange", () => {
 });
 
 async function look() {
-  let parties = [];
-  let note;
   try {
-    parties = await listParties();
+    const parties = await listParties();
     const unseen = parties.length - LISTED_MOST;
-    note = unseen > 0 ? `${unseen} more are not shown.` : "";
-    if (!parties.length) note = "None is listed. Ask the host for the code, or start one.";
+    if (!parties.length) showNote("None is listed. Ask the host for the code, or start one.");
+    else showNote(unseen > 0 ? `${unseen} more are not shown.` : "");
+    showParties(parties.slice(0, LISTED_MOST));
   } catch ({ code }) {
-    note =
+    // What was listed stays: most often it is there again in a moment.
+    showNote(
       code === "unreachable"
         ? "You are offline: the party server can't be reached. This page goes on trying."
-        : "The list is not available now. This page goes on trying.";
+        : "The list is not available now. This page goes on trying.",
+    );
   }
+}
+
+function showNote(note) {
   if (part("open-note").textContent !== note) part("open-note").textContent = note;
-  showParties(parties.slice(0, LISTED_MOST));
 }
 
 /** Update in place: whoever is about to tap or is reading keeps the place. */
 function showParties(parties) {
   const list = part("open");
   const ids = new Set(parties.map(({ id }) => id));
-  for (const row of [...list.children]) if (!ids.has(row.dataset.code)) row.remove();
+  for (const row of [...list.children]) if (!ids.has(row.dataset.code)) removeRow(row);
   const rows = new Map([...list.children].map((row) => [row.dataset.code, row]));
   for (const party of parties) {
     const row = rows.get(party.id) ?? addRow(party.id);
@@ -66,6 +69,12 @@ function showParties(parties) {
   }
 }
 
+function removeRow(row) {
+  const hadFocus = row.contains(document.activeElement);
+  row.remove();
+  if (hadFocus) part("discover-title").focus();
+}
+
 function addRow(code) {
   const row = fromTemplate("open-row");
   row.dataset.code = code;
@@ -74,26 +83,39 @@ function addRow(code) {
   return row;
 }
 
+/** What the form asked for last; an older answer comes too late. */
+let asked = null;
+
 /** Read the form: `go(code)` where there is such a party. */
 export function onCode(go) {
   part("code-form").onsubmit = async (event) => {
     event.preventDefault();
     const code = codeIn(part("code").value);
     if (!code) return showFault("code-error", "Type the party's code, or choose a party below.", part("code"));
+    if (!CODE.test(code)) return showFault("code-error", notFound(code), part("code"));
     showFault("code-error");
+    const ask = {};
+    asked = ask;
+    const isWanted = () => asked === ask && isShown("discover");
+    part("go").textContent = "Looking…";
     try {
-      go(await findCode(code));
+      const found = await findCode(code);
+      if (isWanted()) go(found);
     } catch (error) {
       const text = error.code === "session_not_found" ? notFound(code) : error.message;
-      showFault("code-error", text, part("code"));
+      if (isWanted()) showFault("code-error", text, part("code"));
+    } finally {
+      if (asked === ask) part("go").textContent = "Go";
     }
   };
 }
 
+/** What can be a code at all. */
+const CODE = /^[A-Za-z0-9_-]{1,64}$/;
+
 /** People paste links, too. */
 function codeIn(typed) {
-  const linked = /[?&]session=([^&#\s]+)/.exec(typed)?.[1];
-  return linked ? decodeURIComponent(linked) : typed.trim();
+  return /[?&]session=([^&#\s]+)/.exec(typed)?.[1] ?? typed.trim();
 }
 
 /** The code as it is spelled: drawn ones are in small letters, keyboards like capitals. */

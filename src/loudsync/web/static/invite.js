@@ -2,7 +2,6 @@
 
 import { part } from "/dom.js";
 import { drawLink } from "/server.js";
-import { toast } from "/toasts.js";
 
 /** Fill every invitation of the room; the host's stands open in it. */
 export function prepareInvitation(code, isHost) {
@@ -35,19 +34,26 @@ function showLink(place, link) {
   place.querySelector(".link").textContent = link;
   const button = place.querySelector(".share");
   if (navigator.share) button.textContent = "Share the link";
-  button.onclick = () => share(link, place.querySelector(".link"));
+  button.onclick = () => share(link, place);
 }
 
-async function share(link, shown) {
+/** Say what came of it right there: a toast would be behind the dialog. */
+async function share(link, place) {
+  const said = place.querySelector(".shared");
+  said.textContent = "";
   try {
     if (navigator.share) return await navigator.share({ url: link });
     await navigator.clipboard.writeText(link);
-    toast("The link is copied");
-  } catch {
+    said.textContent = "The link is copied";
+  } catch (error) {
+    if (error.name === "AbortError") return; // Somebody thought better of it.
     // Without https there is neither: select it, to be copied by hand.
-    getSelection().selectAllChildren(shown);
-    toast("The link is selected: copy it");
+    getSelection().selectAllChildren(place.querySelector(".link"));
+    said.textContent = "The link is selected: copy it";
   }
 }
 
-export const showInvitation = () => part("invite-dialog").showModal();
+export function showInvitation() {
+  for (const said of document.querySelectorAll(".shared")) said.textContent = "";
+  part("invite-dialog").showModal();
+}

@@ -10,16 +10,23 @@ let code = "";
 export async function showJoin(wanted, onMissing) {
   code = wanted;
   part("join-title").textContent = "a party";
-  part("join-about").textContent = `Code ${code}`;
+  part("join-host").textContent = "";
+  part("join-seats").textContent = `Code ${code}`;
   part("name").value = rememberedName();
   showFault("join-error");
   showJoining(false);
   showScreen("join", "Join");
+  await describe(onMissing);
+}
+
+async function describe(onMissing) {
+  const wanted = code;
   try {
     const { name, hostName, memberCount, maxMembers } = await describeParty(code);
     if (code !== wanted || !isShown("join")) return;
     part("join-title").textContent = name;
-    part("join-about").textContent = `with ${hostName} · ${memberCount} of ${maxMembers} seats taken`;
+    part("join-host").textContent = hostName;
+    part("join-seats").textContent = `${memberCount} of ${maxMembers} seats taken`;
     document.title = `${name} · LoudSync`;
   } catch (error) {
     if (code !== wanted || !isShown("join")) return;
@@ -37,6 +44,7 @@ export function showJoining(isJoining) {
 export function showRefusal(text, isAboutName) {
   showJoining(false);
   showFault("join-error", text, part(isAboutName ? "name" : "join-button"));
+  describe(() => {}); // There may be more or fewer seats by now.
 }
 
 /** Read the form: `join({ code, name })`. */

@@ -63,8 +63,11 @@ function addRow(id) {
 }
 
 function removeRow(id) {
-  rows.get(id).row.remove();
+  const { row } = rows.get(id);
+  const hadFocus = row.contains(document.activeElement);
+  row.remove();
   rows.delete(id);
+  if (hadFocus) part("members-title").focus();
 }
 
 /** What people take for one letter: it may be several code points. */

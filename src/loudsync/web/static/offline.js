@@ -3,6 +3,9 @@
 
 const CACHE = "loudsync-page";
 
+/** A server that takes longer is as good as gone. */
+const PATIENCE_MS = 4_000;
+
 const FILES = [
   "/",
   "/dialogs.js",
@@ -37,14 +40,12 @@ self.addEventListener("fetch", (event) => {
 
 async function fetchOrRemember(request, path) {
   const cache = await caches.open(CACHE);
-  try {
-    const response = await fetch(request);
+  const fetched = fetch(request).then(async (response) => {
     if (response.ok) await cache.put(path, response.clone());
     return response;
-  } catch (error) {
-    // One file of the page for every party: what follows "?" is for page.js.
-    const remembered = await cache.match(path);
-    if (!remembered) throw error;
-    return remembered;
-  }
+  });
+  // One file of the page for every party: what follows "?" is for page.js.
+  const remembered = () => cache.match(path).then((response) => response ?? fetched);
+  const late = new Promise((resolve) => setTimeout(resolve, PATIENCE_MS)).then(remembered);
+  return Promise.race([fetched.catch(remembered), late]);
 }

@@ -9,7 +9,7 @@ import { LoudSyncClient } from "/loudsync.js";
 import { forgetSeat, rememberSeat, rememberedSeat } from "/memory.js";
 import { askToLeave, enterRoom, followClient, leaveRoom, onAgain, showLost } from "/room.js";
 import { onStart, showStart, showStartFault } from "/start.js";
-import { tellEnding } from "/toasts.js";
+import { clearEndings, tellEnding } from "/toasts.js";
 import { notFound, refusal } from "/words.js";
 
 /** The party that this tab is in, or wants to be in: `{ code, name, token?, client }`. */
@@ -20,6 +20,7 @@ const addressOf = (code) => `/?session=${encodeURIComponent(code)}`;
 // --- From screen to screen ---------------------------------------------------------
 
 function goTo(address) {
+  if (party && isShown("room")) return;
   if (address !== location.pathname + location.search) history.pushState(null, "", address);
   showAddress();
 }
@@ -29,14 +30,28 @@ function showAddress() {
     party.client.leave(); // Somebody went on before there was a seat.
     party = null;
   }
+  clearEndings();
   const asked = new URLSearchParams(location.search);
   const code = asked.get("session");
-  if (code) showJoin(code, showMissing);
+  const seat = rememberedSeat();
+  if (code && seat?.code === code) rejoin(seat);
+  else if (code) showJoin(code, showMissing);
   else if (asked.has("start")) showStart();
   else showDiscover();
 }
 
+/** Reloaded, or left and found again: the seat waits, and so does the host's token. */
+function rejoin(seat) {
+  showJoin(seat.code, showMissing);
+  part("name").value = seat.name;
+  showJoining(true);
+  join(seat);
+}
+
 function showMissing(code) {
+  party?.client.leave();
+  party = null;
+  forgetSeat();
   history.replaceState(null, "", "/");
   showDiscover({ code, fault: notFound(code) });
 }
@@ -50,7 +65,8 @@ function goHome(text, kind) {
 
 // --- Into a party and out of it -------------------------------------------------------
 
-async function join({ code, name, token }) {
+async function join({ code, name, token = tokenOf(code) }) {
+  party?.client.leave();
   const client = new LoudSyncClient({ sessionId: code, device: { name }, token, workerUrl: "/loudsync.js" });
   const wanted = { code, name, token, client };
   party = wanted;
@@ -70,6 +86,12 @@ async function join({ code, name, token }) {
   if (isStillIn(wanted)) enter(wanted);
 }
 
+/** The token, where this tab hosts that party. */
+function tokenOf(code) {
+  const seat = rememberedSeat();
+  return seat?.code === code ? seat.token : undefined;
+}
+
 const isStillIn = (wanted) => party === wanted && wanted.client.session !== null;
 
 function enter({ code, token, client }) {
@@ -79,10 +101,13 @@ function enter({ code, token, client }) {
   enterRoom(client, { asHost: token !== undefined, onLeave: () => leave() });
 }
 
+/** After these there is nothing to come back to. */
+const FINAL_CODES = ["session_not_found", "unauthorized", "kicked", "session_closed"];
+
 /** The first attempt failed: say why, where something can be done about it. */
 function showNoSeat(wanted, error) {
   party = null;
-  forgetSeat();
+  if (FINAL_CODES.includes(error.code)) forgetSeat();
   const text = refusal(error, wanted);
   if (error.code === "kicked" || error.code === "session_closed") goHome(text, "bad");
   else if (error.code === "session_not_found" && !isShown("start")) showMissing(wanted.code);
@@ -93,8 +118,10 @@ function showNoSeat(wanted, error) {
 /** Coming back has failed, for now or for good. */
 function lose(wanted, error) {
   if (party !== wanted) return;
-  if (wanted.client.state === "failed") showLost("Three attempts to come back failed.");
-  else end(wanted, lossInWords(error, wanted), "bad");
+  if (wanted.client.state === "failed") {
+    showLost("Three attempts to come back failed.");
+    setTimeout(comeBack, TRY_AGAIN_MS);
+  } else end(wanted, lossInWords(error, wanted), "bad");
 }
 
 function lossInWords(error, wanted) {
@@ -104,7 +131,10 @@ function lossInWords(error, wanted) {
     : "The party ended while you were away.";
 }
 
-/** After a failure: with the button, or when the network or the page is back. */
+/** Nobody may tell the page that the server is back: it looks for itself. */
+const TRY_AGAIN_MS = 5_000;
+
+/** After a failure: with the button, by itself, or when the network or the page is back. */
 async function comeBack() {
   const wanted = party;
   if (!wanted || !isShown("lost") || wanted.client.state === "connecting") return;
@@ -112,14 +142,12 @@ async function comeBack() {
     await wanted.client.connect();
   } catch (error) {
     if (party !== wanted) return;
-    if (error.code === "connection_failed") return showLostAgain(wanted);
-    return end(wanted, lossInWords(error, wanted), "bad");
+    if (error.code !== "connection_failed") return end(wanted, lossInWords(error, wanted), "bad");
+    showLost("The party server still does not answer.");
+    setTimeout(comeBack, TRY_AGAIN_MS);
+    return;
   }
   if (isStillIn(wanted)) enter(wanted);
-}
-
-function showLostAgain() {
-  showLost("The party server still does not answer.");
 }
 
 function end(wanted, text, kind) {
@@ -164,16 +192,7 @@ window.addEventListener("popstate", () => {
   askToLeave();
 });
 
-const seat = rememberedSeat();
-if (seat?.code && seat.code === new URLSearchParams(location.search).get("session")) {
-  // Reloaded while in a party: the seat waits.
-  showJoin(seat.code, showMissing);
-  part("name").value = seat.name;
-  showJoining(true);
-  join(seat);
-} else {
-  showAddress();
-}
+showAddress();
 
 // For an installed page that is opened while the server is gone.
 if (isSecureContext) navigator.serviceWorker?.register("/offline.js");

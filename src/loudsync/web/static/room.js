@@ -1,7 +1,7 @@
 // The room: who is here, how it goes, and the way out.
 
 import { askToKick, closeDialogs, confirm } from "/dialogs.js";
-import { part, showScreen } from "/dom.js";
+import { isShown, part, showScreen } from "/dom.js";
 import { prepareInvitation, showInvitation } from "/invite.js";
 import { clearMembers, showMembers, traceLatencies } from "/members.js";
 import { clearEndings, clearToasts, toast } from "/toasts.js";
@@ -53,7 +53,7 @@ export function followClient(followed) {
   on("members", ({ members }) => showMembers(members, followed.clientId));
   on("memberjoined", ({ member, isBack }) => isBack || toast(`${member.name} joined`));
   on("memberleft", ({ member, reason }) => toast(`${member.name} ${WENT[reason] ?? "left"}`));
-  on("error", ({ error }) => followed.state === "connected" && toast(error.message));
+  on("error", ({ error }) => followed.state === "connected" && toast(error.details.reason ?? error.message));
   on("latency", ({ latency }) => {
     part("latency").textContent = inMs(latency);
     trace.add(latency);
@@ -65,6 +65,8 @@ export function followClient(followed) {
 }
 
 function showState({ state, attempt, maxAttempts }) {
+  // It goes on trying: that need not be told each time.
+  if (isShown("lost") && state !== "connected") return;
   const texts = {
     disconnected: "Not connected",
     connecting: "Connecting…",
@@ -80,6 +82,7 @@ function showState({ state, attempt, maxAttempts }) {
 /** Say that it was lost for good, and what to do; null takes that back. */
 export function showLost(why) {
   const isLost = why !== null;
+  const wasLost = isShown("lost");
   part("lost").hidden = !isLost;
   part("party").hidden = isLost;
   part("invite").hidden = isLost || isHost;
@@ -88,7 +91,7 @@ export function showLost(why) {
   part("lost-why").textContent = why;
   part("again").disabled = false;
   part("leave").textContent = "Back to the parties";
-  part("lost-title").focus();
+  if (!wasLost) part("lost-title").focus();
 }
 
 /** Press the button: `again()`. */
@@ -101,7 +104,10 @@ export function onAgain(again) {
 
 async function kick({ id, name }) {
   const reason = await askToKick(name);
-  if (reason !== null) tryTo(() => client?.kick(id, reason || undefined));
+  if (reason === null || !client) return;
+  if (client.members.has(id)) tryTo(() => client.kick(id, reason || undefined));
+  else toast(`${name} has left already`);
+  if (document.activeElement === document.body) part("members-title").focus();
 }
 
 part("invite").onclick = showInvitation;
@@ -119,12 +125,23 @@ export async function askToLeave() {
 }
 
 async function askToEnd() {
+  if (client.state !== "connected") return askToGo();
   const isSure = await confirm({
     title: "End the party?",
     text: "It ends for everybody who is here.",
     yes: "End the party",
   });
   if (isSure) tryTo(() => client?.closeSession());
+}
+
+/** Nobody can be told now; a host may go all the same. */
+async function askToGo() {
+  const isSure = await confirm({
+    title: "Leave the party?",
+    text: "There is no connection now, so the others can't be told. The party ends when its host stays away.",
+    yes: "Leave",
+  });
+  if (isSure && client) leave();
 }
 
 function tryTo(request) {

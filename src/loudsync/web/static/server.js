@@ -9,10 +9,13 @@ export class ServerError extends Error {
   }
 }
 
+/** Where packets vanish, nothing else would ever end the wait. */
+const TIMEOUT_MS = 8_000;
+
 async function ask(path, options = {}) {
   let response;
   try {
-    response = await fetch(path, options);
+    response = await fetch(path, { signal: AbortSignal.timeout?.(TIMEOUT_MS), ...options });
   } catch {
     throw new ServerError("unreachable", "The party server can't be reached.");
   }

@@ -1,6 +1,6 @@
 // Starting a party of one's own.
 
-import { part, showFault, showScreen } from "/dom.js";
+import { isShown, part, showFault, showScreen } from "/dom.js";
 import { rememberedName, rememberName } from "/memory.js";
 import { createParty } from "/server.js";
 import { startRefusal } from "/words.js";
@@ -39,10 +39,12 @@ export function onStart(host) {
     rememberName(hostName);
     showFault("start-error");
     showStarting(true);
+    const isWanted = () => isShown("start") && part("start-fields").disabled;
     try {
       const created = await createParty({ name, hostName, maxMembers, listed: part("listed").checked }, part("key").value.trim());
-      host({ code: created.id, name: hostName, token: created.hostToken });
+      if (isWanted()) host({ code: created.id, name: hostName, token: created.hostToken });
     } catch (error) {
+      if (!isWanted()) return;
       if (error.code === "unauthorized") part("key-part").hidden = false;
       const id = error.code === "unauthorized" ? "key" : (FIELDS[error.details?.path] ?? "start-button");
       showStartFault(startRefusal(error), part(id));

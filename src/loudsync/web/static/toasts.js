@@ -22,7 +22,10 @@ export function tellEnding(text, kind = "") {
   if (kind) added.classList.add(kind);
   const dismiss = added.querySelector("button");
   dismiss.hidden = false;
-  dismiss.onclick = clearEndings;
+  dismiss.onclick = () => {
+    clearEndings();
+    document.querySelector(".screen:not([hidden]) h1")?.focus();
+  };
 }
 
 export const clearEndings = () => part("endings").replaceChildren();
