@@ -125,7 +125,7 @@ export interface LoudSyncEventMap {
     /** Whether it is the seat that this client had before. */
     isResumed: boolean;
   };
-  /** Whatever changed about the members: once after each message about them. */
+  /** Whatever changed about the members: after each message about them, and at the end. */
   members: { members: ReadonlyMap<string, MemberInfo> };
   memberjoined: {
     member: MemberInfo;
@@ -133,9 +133,9 @@ export interface LoudSyncEventMap {
     isBack: boolean;
   };
   memberleft: { member: MemberInfo; reason?: "left" | "kicked" | "timeout" | "error" };
-  /** The host removed this client. The state is "disconnected", the session cleared. */
+  /** The host removed this client; the session is cleared. It follows the "statechange" to "disconnected". */
   kicked: { reason: string };
-  /** The session is over. The state is "disconnected", the session cleared. */
+  /** The session is over, and cleared. It follows the "statechange" to "disconnected". */
   sessionclosed: { reason: string };
   /** A PONG has come; with fractions of a millisecond. */
   latency: { latency: number };
@@ -184,7 +184,11 @@ export declare class LoudSyncClient extends EventTarget {
    */
   connect(): Promise<SessionInfo>;
 
-  /** Give the seat up. For a host it is the end of the session. Without a seat nothing happens. */
+  /**
+   * Give the seat up. For a host it is the end of the session. Without a seat
+   * nothing happens. Called in "reconnecting" it is over at once here, and one
+   * attempt is made to tell the server.
+   */
   leave(reason?: string): void;
 
   /** Remove a member, as the host. Refused, an "error" event tells. Throws "not_connected". */

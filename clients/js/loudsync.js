@@ -39,11 +39,23 @@ const DEFAULTS = Object.freeze({
   reconnectSpread: 0.25,
 });
 
-/** Heartbeats in a row without a word from the server: then it counts as gone. */
-const SILENT_BEATS = 3;
+/** What `setTimeout` can wait for. */
+const MOST_MS = 2 ** 31 - 1;
 
-/** How long an answer may take when the connection is in doubt. */
+/**
+ * How long an answer may take when the connection is in doubt. With a heartbeat
+ * before it there is time left to come back before the server's timeout.
+ */
 const PROBE_TIMEOUT_MS = 2_000;
+
+/** An attempt this young is not given up for another one. */
+const FRESH_MS = 1_000;
+
+/** Gives the seat up; without LEAVE, every other code lets it wait. */
+const CLOSE_NORMAL = 1000;
+
+/** Our own, since React Native takes none at all for 1000. */
+const CLOSE_KEEPING_SEAT = 4000;
 
 /** Refusals that the same JOIN can't change; other ones are failed attempts. */
 const FINAL_CODES = ["session_not_found", "unauthorized", "version_mismatch", "invalid_message"];
@@ -102,8 +114,10 @@ const PlainEventTarget = globalThis.EventTarget ?? class {
 
   /** @param {string} type @param {any} listener @param {any} options */
   addEventListener(type, listener, options) {
-    if (!this.#listeners.has(type)) this.#listeners.set(type, new Map());
-    this.#listeners.get(type)?.set(listener, options?.once ?? false);
+    const listeners = this.#listeners.get(type) ?? new Map();
+    this.#listeners.set(type, listeners);
+    if (!listeners.has(listener)) listeners.set(listener, options?.once ?? false);
+    options?.signal?.addEventListener("abort", () => this.removeEventListener(type, listener));
   }
 
   /** @param {string} type @param {any} listener */
@@ -113,10 +127,13 @@ const PlainEventTarget = globalThis.EventTarget ?? class {
 
   /** @param {any} event */
   dispatchEvent(event) {
-    for (const [listener, isOnce] of [...(this.#listeners.get(event.type) ?? [])]) {
-      if (isOnce) this.removeEventListener(event.type, listener);
+    const listeners = this.#listeners.get(event.type) ?? new Map();
+    for (const [listener, isOnce] of [...listeners]) {
+      if (!listeners.has(listener)) continue;
+      if (isOnce) listeners.delete(listener);
       try {
-        (listener.handleEvent ?? listener).call(this, event);
+        if (listener.handleEvent) listener.handleEvent(event);
+        else listener.call(this, event);
       } catch (error) {
         console.error(error); // One listener's fault is not the next one's.
       }
@@ -204,21 +221,23 @@ export class LoudSyncClient extends PlainEventTarget {
     connecting.promise = new Promise((resolve, reject) => Object.assign(connecting, { resolve, reject }));
     this.#connecting = connecting;
     this.#attempt = 0;
-    this.#change("connect");
     this.#stopWatching = watchPage({
       onBack: () => this.checkConnection(),
-      onNetworkBack: () => this.#onNetworkBack(),
+      onNetworkBack: () => this.#comeBackNow({ evenIfFresh: true }),
       onDoubt: () => this.#connection?.probe(),
       onAway: () => this.#onAway(),
     });
-    this.#open();
+    this.#change("connect");
+    // A listener may have left in between.
+    if (this.#connecting === connecting && !this.#connection) this.#open();
     return connecting.promise;
   }
 
   /** @param {string} [reason] */
   leave(reason) {
     if (this.#state === "disconnected") return;
-    this.#connection?.leave(reason);
+    if (this.#state === "reconnecting") this.#leaveQuietly(reason);
+    else this.#connection?.leave(reason);
     this.#end(new LoudSyncError("left", "The client left"));
   }
 
@@ -237,8 +256,36 @@ export class LoudSyncClient extends PlainEventTarget {
   }
 
   checkConnection() {
-    if (this.#connection) this.#connection.probe({ isBack: true });
-    else if (this.#state === "reconnecting") this.#attemptAfresh();
+    this.#comeBackNow({ evenIfFresh: false });
+  }
+
+  /** @param {{ evenIfFresh: boolean }} how */
+  #comeBackNow({ evenIfFresh }) {
+    if (this.#state === "connected") {
+      this.#connection?.probe({ isBack: true });
+    } else if (this.#state === "reconnecting" && (evenIfFresh || !this.#connection?.isFresh)) {
+      // An attempt that began on a dead network would only be waited for.
+      this.#connection?.drop(CLOSE_KEEPING_SEAT);
+      this.#connection = null;
+      this.#attemptAfresh();
+    }
+  }
+
+  /**
+   * The seat is still there: try once to say that it is free.
+   * @param {string} [reason]
+   */
+  #leaveQuietly(reason) {
+    this.#connection?.drop(CLOSE_KEEPING_SEAT);
+    const ignore = () => {};
+    const goodbye = new Connection(this.#options, this.#clock, {
+      isFirst: false,
+      onMessage: ({ type }) => type === "welcome" && goodbye.leave(reason),
+      onLatency: ignore,
+      onFault: ignore,
+      onRefused: ignore,
+      onLost: ignore,
+    });
   }
 
   /** @param {string} type @param {object} [fields] */
@@ -277,15 +324,13 @@ export class LoudSyncClient extends PlainEventTarget {
         const { member } = message;
         const isBack = this.#members.has(member.id);
         this.#members.set(member.id, member);
-        this.#tell("memberjoined", { member, isBack });
-        return this.#tell("members", { members: this.#members });
+        return this.#tellChange("memberjoined", { member, isBack });
       }
       case "member_left": {
         const member = this.#members.get(message.memberId);
         if (!member) return;
         this.#members.delete(member.id);
-        this.#tell("memberleft", { member, reason: message.reason });
-        return this.#tell("members", { members: this.#members });
+        return this.#tellChange("memberleft", { member, reason: message.reason });
       }
       case "kicked": {
         const reason = message.reason ?? "";
@@ -302,14 +347,18 @@ export class LoudSyncClient extends PlainEventTarget {
 
   /** @param {{ clientId: string, sessionInfo: Api.SessionInfo }} message */
   #onWelcome({ clientId, sessionInfo }) {
+    const connection = this.#connection;
+    const connecting = this.#connecting;
     const isResumed = clientId === this.#clientId;
     this.#clientId = clientId;
     this.#session = sessionInfo;
     this.#attempt = 0;
     this.#change("welcome");
-    this.#tell("welcome", { clientId, session: sessionInfo, isResumed });
-    this.#connecting?.resolve(sessionInfo);
+    // A listener may have left, each time.
+    if (this.#connection === connection) this.#tell("welcome", { clientId, session: sessionInfo, isResumed });
+    if (this.#connection !== connection) return;
     this.#connecting = null;
+    connecting?.resolve(sessionInfo);
   }
 
   /** @param {LoudSyncError} error */
@@ -363,22 +412,12 @@ export class LoudSyncClient extends PlainEventTarget {
     if (this.#state === "reconnecting" && !this.#connection) this.#open();
   }
 
-  #onNetworkBack() {
-    if (this.#state === "reconnecting") {
-      // An attempt that began without a network would only be waited for.
-      this.#connection?.drop();
-      this.#connection = null;
-      this.#attemptAfresh();
-    } else {
-      this.checkConnection();
-    }
-  }
-
   /** The page is put to sleep: let go of the connection, but not of the seat. */
   #onAway() {
+    if (this.#state !== "connected" && this.#state !== "reconnecting") return;
+    this.#connection?.drop(CLOSE_KEEPING_SEAT);
+    this.#connection = null;
     if (this.#state === "connected") {
-      this.#connection?.drop();
-      this.#connection = null;
       this.#latency = null;
       this.#attempt = Math.min(1, this.#options.reconnectAttempts);
       this.#change("lost", new LoudSyncError("connection_failed", "The page was put to sleep."));
@@ -395,7 +434,7 @@ export class LoudSyncClient extends PlainEventTarget {
   #end(error, trigger = "end") {
     const connecting = this.#connecting;
     this.#connecting = null;
-    this.#connection?.drop(1000);
+    this.#connection?.drop(CLOSE_NORMAL);
     this.#connection = null;
     this.#cancelWait?.();
     this.#cancelWait = null;
@@ -403,11 +442,13 @@ export class LoudSyncClient extends PlainEventTarget {
     this.#stopWatching = null;
     this.#clientId = null;
     this.#session = null;
+    const hadMembers = this.#members.size > 0;
     this.#members.clear();
     this.#latency = null;
-    if (trigger !== "give_up") this.#attempt = 0;
-    this.#change(trigger, error);
+    const attempts = this.#attempt;
     this.#attempt = 0;
+    this.#change(trigger, error, trigger === "give_up" ? attempts : 0);
+    if (hadMembers) this.#tell("members", { members: this.#members });
     if (connecting) connecting.reject(error);
     else if (!["left", "kicked", "session_closed"].includes(error.code)) this.#tell("error", { error });
   }
@@ -416,16 +457,27 @@ export class LoudSyncClient extends PlainEventTarget {
    * @param {"connect" | "welcome" | "lost" | "give_up" | "end"} trigger
    * @param {LoudSyncError} [error] Why.
    */
-  #change(trigger, error) {
+  #change(trigger, error, attempt = this.#attempt) {
     /** @type {Record<string, Record<string, string>>} */
     const transitions = TRANSITIONS;
     this.#state = /** @type {Api.State} */ (transitions[this.#state][trigger]);
     this.#tell("statechange", {
       state: this.#state,
-      attempt: this.#attempt,
+      attempt,
       maxAttempts: this.#options.reconnectAttempts,
       error,
     });
+  }
+
+  /**
+   * Tell one change of the members, and then that they have changed.
+   * @param {string} type
+   * @param {object} detail
+   */
+  #tellChange(type, detail) {
+    const connection = this.#connection;
+    this.#tell(type, detail);
+    if (this.#connection === connection) this.#tell("members", { members: this.#members });
   }
 
   /** @param {string} type @param {object} detail */
@@ -453,7 +505,9 @@ function checkOptions(options) {
   for (const [name, value] of Object.entries({ ...DEFAULTS })) {
     const given = /** @type {any} */ (options)[name] ?? value;
     const least = name.startsWith("reconnect") ? 0 : 1;
-    if (!Number.isFinite(given) || given < least) refuse(name, `must be a number, ${least} or more`);
+    if (!Number.isFinite(given) || given < least || given > MOST_MS) {
+      refuse(name, `must be a number from ${least} to ${MOST_MS}`);
+    }
     numbers[name] = given;
   }
   const WebSocket = /** @type {new (url: string) => WebSocket} */ (options.WebSocket ?? globalThis.WebSocket);
@@ -507,12 +561,14 @@ class Connection {
   #isOver = false;
   #hasJoined = false;
   #hasNewDevice = false;
-  #silentBeats = 0;
+  #openedAt = performance.now();
+  /** Whether anything has come since the last beat. */
+  #isHeard = true;
   #ping = { timestamp: 0, sentAt: 0 };
+  /** Doubts that it is still there: since which PING. @type {{ timestamp: number, isBack: boolean, cancel: () => void } | null} */
+  #probe = null;
   #cancelLimit = () => {};
   #cancelBeat = () => {};
-  /** @type {(() => void) | null} */
-  #cancelProbe = null;
 
   /**
    * @param {ReturnType<typeof checkOptions>} options
@@ -542,7 +598,8 @@ class Connection {
       return;
     }
     // They stay to the end: the package ws throws errors that nobody listens to.
-    this.#socket.onopen = () => this.#join();
+    // Android may open what was closed before.
+    this.#socket.onopen = () => (this.#isOver ? this.#socket?.close(CLOSE_KEEPING_SEAT) : this.#join());
     this.#socket.onmessage = ({ data }) => this.#hear(data);
     this.#socket.onerror = () => {};
     this.#socket.onclose = () => {
@@ -564,41 +621,50 @@ class Connection {
   /** @param {string} [reason] */
   leave(reason) {
     if (this.#hasJoined) this.send("leave", { reason });
-    this.drop(1000);
+    this.drop(CLOSE_NORMAL);
+  }
+
+  get isFresh() {
+    return performance.now() - this.#openedAt < FRESH_MS;
   }
 
   /**
-   * Is it still there? No answer in time is the end.
+   * Is it still there? No answer to a PING in time is the end.
    * @param {{ isBack?: boolean }} [hint]
    */
   probe({ isBack = false } = {}) {
-    if (!this.#hasJoined || (this.#cancelProbe && !isBack)) return;
-    this.#cancelProbe?.();
+    if (!this.#hasJoined || this.#isOver) return;
+    if (this.#probe) {
+      this.#probe.isBack ||= isBack;
+      return;
+    }
     this.send("heartbeat");
     this.#sendPing();
-    this.#cancelProbe = this.#clock.after(PROBE_TIMEOUT_MS, () => this.#lose("The server does not answer.", isBack));
+    const probe = { timestamp: this.#ping.timestamp, isBack, cancel: () => {} };
+    probe.cancel = this.#clock.after(PROBE_TIMEOUT_MS, () => this.#lose("The server does not answer.", probe.isBack));
+    this.#probe = probe;
   }
 
-  /**
-   * Close it; without a code the seat waits.
-   * @param {number} [code] 1000 gives the seat up.
-   */
+  /** @param {number} code Whether the seat waits. */
   drop(code) {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#cancelLimit();
     this.#cancelBeat();
-    this.#cancelProbe?.();
-    if (code) this.#socket?.close(code);
-    else this.#socket?.close();
+    this.#probe?.cancel();
+    this.#socket?.close(code);
   }
 
   /** @param {string} why @param {boolean} [isBack] */
   #lose(why, isBack = false) {
     if (this.#isOver) return;
-    // Who never had a seat leaves none behind.
-    this.drop(this.#told.isFirst && !this.#hasJoined ? 1000 : undefined);
+    this.drop(this.#farewell);
     this.#told.onLost(new LoudSyncError("connection_failed", why), { isBack });
+  }
+
+  /** Who never had a seat leaves none behind. */
+  get #farewell() {
+    return this.#told.isFirst && !this.#hasJoined ? CLOSE_NORMAL : CLOSE_KEEPING_SEAT;
   }
 
   #join() {
@@ -607,7 +673,7 @@ class Connection {
     try {
       this.send("join", { sessionId, deviceInfo: { id: device.id(), name, type }, token });
     } catch (error) {
-      this.drop(1000);
+      this.drop(CLOSE_NORMAL);
       this.#told.onRefused(/** @type {LoudSyncError} */ (error));
     }
   }
@@ -615,14 +681,13 @@ class Connection {
   /** @param {unknown} data */
   #hear(data) {
     if (this.#isOver) return;
-    this.#silentBeats = 0;
-    this.#cancelProbe?.();
-    this.#cancelProbe = null;
+    this.#isHeard = true;
     const message = readMessage(data);
-    if (message === null) {
+    // Nobody sits down twice.
+    if (message === null || (message.type === "welcome" && this.#hasJoined)) {
       this.#told.onFault(new LoudSyncError("invalid_message", "The server sent what is no LoudSync message"));
     } else if (message.type === "pong") {
-      if (message.timestamp === this.#ping.timestamp) this.#told.onLatency(performance.now() - this.#ping.sentAt);
+      this.#onPong(message.timestamp);
     } else if (message.type === "error") {
       this.#onError(new LoudSyncError(message.code, message.message ?? message.code, message.details));
     } else {
@@ -649,17 +714,27 @@ class Connection {
       device.renew();
       this.#join();
     } else {
-      this.drop(this.#told.isFirst ? 1000 : undefined);
+      this.drop(this.#farewell);
       this.#told.onRefused(error);
     }
   }
 
   #beat() {
-    if (this.#silentBeats >= SILENT_BEATS) return this.#lose("The server fell silent.");
-    this.#silentBeats += 1;
+    if (!this.#isHeard) this.probe({ isBack: true });
+    this.#isHeard = false;
     this.send("heartbeat");
     this.#sendPing();
     this.#cancelBeat = this.#clock.after(this.#options.heartbeatInterval, () => this.#beat());
+  }
+
+  /** @param {number} timestamp */
+  #onPong(timestamp) {
+    if (this.#probe && timestamp >= this.#probe.timestamp) {
+      // Not by what was on its way before: that tells nothing of now.
+      this.#probe.cancel();
+      this.#probe = null;
+    }
+    if (timestamp === this.#ping.timestamp) this.#told.onLatency(performance.now() - this.#ping.sentAt);
   }
 
   #sendPing() {
@@ -796,9 +871,16 @@ let pageDevice = null;
 function chooseDevice({ id, name, type }, token) {
   const rest = { name: name.trim(), type: type ?? (token === undefined ? "client" : "host") };
   if (id !== undefined) return { ...rest, id: () => id };
-  if (typeof document !== "undefined") return { ...rest, id: tabDeviceId, renew: () => keepDeviceId(randomId()) };
-  const own = randomId();
-  return { ...rest, id: () => own };
+  if (typeof document === "undefined") {
+    const own = randomId();
+    return { ...rest, id: () => own };
+  }
+  /** Kept here too: another client of this tab may take another. @type {string | null} */
+  let own = null;
+  const renew = () => {
+    own = keepDeviceId(randomId());
+  };
+  return { ...rest, id: () => (own ??= tabDeviceId()), renew };
 }
 
 /** This tab's device id: a reload has the same, another tab another. */

@@ -38,6 +38,7 @@ class PageOpener:
     def __init__(self, browser: Browser) -> None:
         self._browser = browser
         self.problems: list[str] = []
+        self._ignored: tuple[str, ...] = ()
 
     async def open(
         self,
@@ -74,12 +75,20 @@ class PageOpener:
         assert len(rest) < len(self.problems), self.problems
         self.problems[:] = rest
 
+    def ignore_network(self) -> None:
+        """Take no notice of requests that fail: the network is broken on purpose."""
+        self._ignored = ("net::ERR_", "Failed to load resource")
+        self.problems[:] = filter(self._counts, self.problems)
+
+    def _counts(self, problem: str) -> bool:
+        return not any(text in problem for text in self._ignored)
+
     def _watch(self, page: Page) -> None:
         page.on("console", self._heard)
         page.on("pageerror", lambda error: self.problems.append(str(error)))
 
     def _heard(self, message: ConsoleMessage) -> None:
-        if message.type == "error":
+        if message.type == "error" and self._counts(message.text):
             self.problems.append(message.text)
 
 

@@ -1,10 +1,11 @@
 """The host's side of the page: start, invite, remove, end."""
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route, WebSocketRoute, expect
 
 import loudsync
 from loudsync import ServerSettings, SessionServer
+from loudsync.testing import FaultProxy
 from page_guest import Guest
 from page_opener import (
     PageOpener,
@@ -22,6 +23,13 @@ from page_opener import (
 from qr_scan import scan
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+
+
+WHERE_THE_FOCUS_IS = """() => [
+  document.activeElement.getBoundingClientRect().bottom,
+  document.querySelector("#room .bar").getBoundingClientRect().top,
+  document.activeElement.textContent,
+]"""
 
 
 async def host_party(opener: PageOpener, server: SessionServer) -> Page:
@@ -138,6 +146,135 @@ async def test_a_reload_is_the_same_host(
         assert back["member"]["isHost"]
         await kick(page, "Sara", "")
         assert (await guest.next("kicked"))["reason"]
+
+
+async def test_the_host_who_went_away_and_comes_back_is_the_host(
+    opener: PageOpener, server: SessionServer
+) -> None:
+    page = await host_party(opener, server)
+    await page.goto(server.url)
+    await page.get_by_role("link", name="Friday Party").click()
+    await expect(button(page, "End the party")).to_be_visible()
+    await expect(page.locator("#count")).to_have_text("1")
+
+
+async def test_a_failed_reload_loses_no_party(
+    opener: PageOpener, server: SessionServer
+) -> None:
+    is_open = True
+
+    async def carry(route: WebSocketRoute) -> None:
+        if is_open:
+            route.connect_to_server()
+        else:
+            await route.close()
+
+    page = await opener.open("about:blank")
+    await page.route_web_socket("**/ws", carry)
+    await page.goto(server.url)
+    await start(page, "Friday Party", "Rishad")
+    await expect(state(page)).to_have_text("Connected")
+    is_open = False
+    await page.reload()
+    await expect(fault(page)).to_contain_text("does not answer")
+    is_open = True
+    await button(page, "Join").click()
+    await expect(button(page, "End the party")).to_be_visible()
+
+
+async def test_the_focus_has_a_place_after_all(
+    opener: PageOpener, server: SessionServer
+) -> None:
+    page = await host_party(opener, server)
+    (session,) = server.sessions()
+    members = page.get_by_role("heading", name="Members")
+    async with Guest(server.port) as sara, Guest(server.port) as bob:
+        await sara.join(session.id, "Sara")
+        await bob.join(session.id, "Bob")
+        # Removed with the keyboard: the button is gone, the list is there.
+        await button(page, "Remove Sara").focus()
+        await page.keyboard.press("Enter")
+        await page.keyboard.press("Enter")
+        await expect(member(page, "Sara")).to_have_count(0)
+        await expect(members).to_be_focused()
+        await button(page, "Remove Bob").focus()
+        await bob.send("leave")
+        await expect(members).to_be_focused()
+
+
+async def test_nobody_is_asked_about_who_has_left(
+    opener: PageOpener, server: SessionServer
+) -> None:
+    page = await host_party(opener, server)
+    (session,) = server.sessions()
+    async with Guest(server.port) as sara:
+        await sara.join(session.id, "Sara")
+        await button(page, "Remove Sara").click()
+        await sara.send("leave")
+        await expect(member(page, "Sara")).to_have_count(0)
+        await button(page, "Remove").click()
+        await expect(toasts(page).last).to_have_text("Sara has left already")
+
+
+async def test_a_host_may_go_without_a_connection(
+    opener: PageOpener, proxy: FaultProxy
+) -> None:
+    page = await opener.open(proxy.url)
+    await start(page, "Friday Party", "Rishad")
+    await expect(state(page)).to_have_text("Connected")
+    opener.ignore_network()
+    await proxy.cut()
+    await button(page, "End the party").click()
+    dialog = page.get_by_role("dialog")
+    await expect(dialog).to_contain_text("There is no connection now")
+    await dialog.get_by_role("button", name="Leave").click()
+    await expect(ending(page)).to_be_visible()
+
+
+async def test_a_late_answer_pulls_nobody_away(
+    opener: PageOpener, server: SessionServer
+) -> None:
+    session = await server.create_session("Garden", listed=True)
+    page = await opener.open(server.url)
+    answers: list[Route] = []
+
+    async def hold(route: Route) -> None:
+        if route.request.method == "POST":
+            answers.append(route)
+        else:
+            await route.continue_()
+
+    await page.route("**/sessions", hold)
+    await start(page, "Changed my mind", "Sara")
+    await expect(button(page, "Starting…")).to_be_disabled()
+    await page.get_by_role("link", name="Back").click()
+    await page.get_by_role("link", name="Garden").click()
+    await join(page, "Sara")
+    await expect(state(page)).to_have_text("Connected")
+    async with page.expect_response("**/sessions"):
+        await answers[0].continue_()
+    await expect(page).to_have_url(session.join_url)
+    await expect(page.get_by_role("heading", name="Garden")).to_be_visible()
+
+
+async def test_no_control_is_under_the_bar_when_it_has_the_focus(
+    opener: PageOpener, server: SessionServer
+) -> None:
+    page = await opener.open(server.url, width=320, height=568)
+    await start(page, "Friday Party", "Rishad")
+    await expect(page.locator("#invite-card svg")).to_be_visible()
+    (session,) = server.sessions()
+    async with Guest(server.port) as sara:
+        await sara.join(session.id, "Sara")
+        await expect(member(page, "Sara")).to_be_visible()
+        reached = []
+        for _ in range(3):
+            await page.keyboard.press("Tab")
+            bottom, bar, text = await page.evaluate(WHERE_THE_FOCUS_IS)
+            reached.append(text)
+            if "End" not in text:
+                assert bottom <= bar, text
+    assert reached == ["Copy the link", "Remove", "End the party"]
 
 
 async def test_a_copy_of_the_hosts_tab_is_told_so(

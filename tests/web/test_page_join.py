@@ -71,6 +71,34 @@ async def test_listed_parties_are_a_tap_away(
     await expect(page).to_have_url(session.join_url)
 
 
+async def test_one_failed_look_takes_nothing_away(
+    opener: PageOpener, server: SessionServer, session: HostedSession
+) -> None:
+    page = await opener.open(server.url)
+    link = page.get_by_role("link", name="Friday Party")
+    await link.focus()
+    opener.ignore_network()
+    await page.route("**/sessions", lambda route: route.fulfill(status=503))
+    await expect(page.locator("#open-note")).to_contain_text("not available now")
+    await expect(link).to_be_focused()
+    await page.unroute("**/sessions")
+    await expect(page.locator("#open-note")).to_be_empty()
+    # What is really gone lets go of the focus, but does not lose it.
+    await session.close()
+    await expect(link).to_have_count(0)
+    await expect(page.get_by_role("heading", name="Find a party")).to_be_focused()
+
+
+async def test_names_that_run_from_right_to_left(
+    opener: PageOpener, server: SessionServer
+) -> None:
+    session = await server.create_session("Garden", host_name="שרה כהן")
+    page = await opener.open(session.join_url)
+    host = page.locator("bdi", has_text="שרה כהן").first
+    await expect(host).to_be_visible()
+    await expect(page.get_by_text("1 of 10 seats taken", exact=True)).to_be_visible()
+
+
 async def test_back_and_forth(
     opener: PageOpener, server: SessionServer, session: HostedSession
 ) -> None:
@@ -117,6 +145,9 @@ async def test_wrong_code(opener: PageOpener, server: SessionServer) -> None:
     await expect(page).to_have_url(f"{server.url}/")
     await go_to(page, "nope34")
     await expect(fault(page)).to_contain_text("“nope34”")
+    for nonsense in ("..", "http://x/?session=%zz", "a/b", "x" * 65):
+        await go_to(page, nonsense)
+        await expect(fault(page)).to_contain_text("There is no party")
     await go_to(page, " ")
     await expect(fault(page)).to_contain_text("Type the party's code")
     opener.forgive("404")
@@ -206,7 +237,7 @@ async def test_plain_http_on_the_network(
     await expect(state(page)).to_have_text("Connected")
     await button(page, "Invite").click()
     await button(page, "Copy the link").click()
-    await expect(page.locator("#toasts")).to_contain_text("The link is selected")
+    await expect(page.locator("dialog .shared")).to_contain_text("The link is selected")
     shown = await page.locator("dialog .link").text_content()
     assert await page.evaluate("getSelection().toString()") == shown
 

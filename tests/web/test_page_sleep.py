@@ -38,6 +38,7 @@ async def test_offline_is_noticed_and_online_too(
 ) -> None:
     page = await opener.open(session.join_url, script=PATIENT)
     member_id = await join_as(page, guest)
+    opener.ignore_network()
     await page.context.set_offline(True)
     await expect(state(page)).to_have_text("Reconnecting, attempt 1 of 3")
     await page.context.set_offline(False)
@@ -50,13 +51,13 @@ async def test_back_in_the_network_after_it_was_given_up(
 ) -> None:
     page = await opener.open(session.join_url, has_fast_timers=True)
     member_id = await join_as(page, guest)
+    opener.ignore_network()
     await page.context.set_offline(True)
     await expect(page.get_by_text("Three attempts to come back failed")).to_be_visible()
     await page.context.set_offline(False)
     await is_kept(guest, member_id)
     await expect(state(page)).to_have_text("Connected")
     await expect(page.get_by_role("heading", name="You lost")).to_be_hidden()
-    opener.forgive("ERR_INTERNET_DISCONNECTED")
 
 
 async def test_a_network_that_died_unseen(
@@ -78,6 +79,7 @@ async def test_an_installed_page_says_that_the_server_is_gone(
     page = await opener.open(proxy.url)
     await page.evaluate("navigator.serviceWorker.ready.then(() => {})")
     await page.reload()  # From here on the service worker has it.
+    opener.ignore_network()
     await proxy.cut()
     await page.reload()
     await expect(page.locator("#open-note")).to_contain_text("You are offline")
@@ -88,5 +90,3 @@ async def test_an_installed_page_says_that_the_server_is_gone(
     proxy.heal()
     await button(page, "Join").click()
     await expect(page.get_by_text("There is no party with the code")).to_be_visible()
-    opener.forgive("ERR_CONNECTION_REFUSED")
-    opener.problems.clear()  # the same again, in the service worker's words

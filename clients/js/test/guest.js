@@ -35,6 +35,11 @@ export class Guest extends LoudSyncClient {
     }
   }
 
+  /** What is told from here on is what `next` takes. */
+  forget(type) {
+    this.#unread.get(type).length = 0;
+  }
+
   get names() {
     return [...this.members.values()].map(({ name }) => name);
   }

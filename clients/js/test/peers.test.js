@@ -47,6 +47,7 @@ test("what is no message is told, and nothing is lost", async (t) => {
     { type: "pong", timestamp: "1" },
     { type: "error" },
     { type: "welcome", clientId: "client-3" },
+    { ...WELCOME, clientId: "client-3" },
   ];
   const sara = await liar(t, WELCOME, { type: "member_list", members: [SARA] }, ...bad, { type: "kicked" });
   await sara.connect();
@@ -71,6 +72,7 @@ test("what a later version adds has no effect", async (t) => {
   assert.deepEqual(await sara.next("sessionclosed"), { reason: "" });
   const told = sara.events.map(([type]) => type);
   assert.deepEqual(told, ["statechange", "statechange", "welcome", "error", "statechange", "sessionclosed"]);
+  assert.equal(sara.clientId, null);
   assert.equal((await sara.next("error")).error.code, "too_late");
 });
 
@@ -91,7 +93,7 @@ for (const [name, options] of Object.entries({
   heartbeatInterval: { url: "ws://localhost", sessionId: "a", device: DEVICE, heartbeatInterval: 0 },
   reconnectAttempts: { url: "ws://localhost", sessionId: "a", device: DEVICE, reconnectAttempts: -1 },
   reconnectDelay: { url: "ws://localhost", sessionId: "a", device: DEVICE, reconnectDelay: "soon" },
-  connectionTimeout: { url: "ws://localhost", sessionId: "a", device: DEVICE, connectionTimeout: Infinity },
+  connectionTimeout: { url: "ws://localhost", sessionId: "a", device: DEVICE, connectionTimeout: 2 ** 31 },
 })) {
   test(`an error that names ${name}`, () => {
     assert.throws(() => new LoudSyncClient({ WebSocket, ...options }), (error) => {
@@ -131,6 +133,25 @@ async function run(code) {
   return stdout.trim();
 }
 
+test("what React Native closes without a code keeps the seat", async (t) => {
+  const codes = [];
+  class NativeWebSocket extends WebSocket {
+    close(code) {
+      codes.push(code ?? 1000); // As it does.
+      super.close(code ?? 1000);
+    }
+  }
+  const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
+  await once(server, "listening");
+  t.after(() => server.close());
+  server.on("connection", (socket) => socket.once("message", () => socket.send(JSON.stringify(WELCOME))));
+  const guests = new Guests(t, { url: `ws://127.0.0.1:${server.address().port}`, sessionId: "k7m2xp", WebSocket: NativeWebSocket });
+  const sara = guests.make("Sara", { heartbeatInterval: 10, reconnectAttempts: 0 });
+  await sara.connect();
+  await sara.next("error"); // Nobody answers its PINGs.
+  assert.ok(codes.length > 0 && !codes.includes(1000), codes);
+});
+
 test("no EventTarget, no Event and no randomness, as in React Native", async (t) => {
   const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
   await once(server, "listening");
@@ -157,11 +178,17 @@ test("no EventTarget, no Event and no randomness, as in React Native", async (t)
     const never = () => console.log("never");
     client.addEventListener("kicked", never);
     client.removeEventListener("kicked", never);
+    const keeper = { name: "keeper", handleEvent() { console.log(this.name); } };
+    client.addEventListener("welcome", keeper);
+    client.addEventListener("welcome", keeper);
+    const control = new AbortController();
+    client.addEventListener("kicked", never, { signal: control.signal });
+    client.addEventListener("welcome", () => control.abort());
     client.addEventListener("welcome", { handleEvent: ({ detail }) => console.log(detail.clientId) }, { once: true });
     client.addEventListener("kicked", ({ type, detail }) => console.log(type, detail.reason));
     await client.connect();
   `);
-  assert.equal(out, "invalid_option device.id\nphone\nkicked Bye");
+  assert.equal(out, "invalid_option device.id\nkeeper\nphone\nkicked Bye");
 });
 
 test("a Node without a WebSocket is told to give one", async () => {

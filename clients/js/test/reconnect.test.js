@@ -73,12 +73,12 @@ test("no attempts are none", async (t) => {
   assert.deepEqual(sara.states, ["connecting", "connected", "failed"]);
 });
 
-test("a silent server is noticed by its missing PONGs", async (t) => {
+test("a silent server is noticed by its missing PONG", async (t) => {
   const { network, watcher, guests } = await party(t);
   const sara = await guests.join("Sara");
   network.stall();
   const { error } = await sara.next("statechange", ({ state }) => state === "reconnecting");
-  assert.match(error.message, /silent/);
+  assert.match(error.message, /does not answer/);
   await network.cut();
   await network.heal();
   await sara.next("welcome", ({ isResumed }) => isResumed);
@@ -116,6 +116,48 @@ test("the session is over when it comes back", async (t) => {
   const { error } = await sara.next("error");
   assert.equal(error.code, "session_not_found");
   assert.equal(sara.state, "disconnected");
+});
+
+test("leaving while it comes back frees the seat as soon as that can be said", async (t) => {
+  const { network, watcher, guests } = await party(t);
+  const sara = await guests.join("Sara", { reconnectDelay: 1e6 });
+  await watcher.next("memberjoined");
+  network.drop();
+  await sara.next("statechange", ({ state }) => state === "reconnecting");
+  sara.leave("Bye");
+  assert.deepEqual([sara.state, sara.session], ["disconnected", null]);
+  const { reason } = await watcher.next("memberleft");
+  assert.equal(reason, "left");
+  assert.equal(sara.state, "disconnected");
+});
+
+test("an attempt on a dead network is given up for another one", async (t) => {
+  const { network, guests } = await party(t);
+  const sara = await guests.join("Sara", { connectionTimeout: 1e6 });
+  network.stall();
+  network.drop();
+  await network.next(); // The attempt is under way, and nobody answers.
+  network.resume();
+  const { now } = performance;
+  t.after(() => {
+    performance.now = now;
+  });
+  performance.now = () => now.call(performance) + 2_000; // It is not so young any more.
+  sara.checkConnection();
+  await sara.next("welcome", ({ isResumed }) => isResumed);
+});
+
+test("a second doubt does not prolong the first, and old news do not end it", async (t) => {
+  const { network, watcher, guests } = await party(t);
+  const sara = await guests.join("Sara", { heartbeatInterval: 1e6, reconnectDelay: 1e6 });
+  await sara.next("latency");
+  network.stall("up");
+  sara.checkConnection();
+  watcher.leave(); // MEMBER_LEFT still comes down.
+  await sara.next("memberleft");
+  sara.checkConnection();
+  const { error } = await sara.next("statechange", ({ state }) => state === "reconnecting");
+  assert.match(error.message, /does not answer/);
 });
 
 test("leaving while it comes back", async (t) => {

@@ -39,15 +39,24 @@ export async function createSession(server, fields = {}) {
   return response.json();
 }
 
-/** A TCP proxy: `cut` ends every connection and refuses new ones, `stall` passes nothing on. */
+/**
+ * A TCP proxy: `cut` ends every connection and refuses new ones, `stall` passes
+ * nothing on (or only nothing "up", to the server), of connections that are open
+ * or come before `resume`. `next` waits for a connection.
+ */
 export async function startNetwork(port) {
   const sockets = new Set();
-  let isStalled = false;
+  let stalled = "";
   const listener = net.createServer((near) => {
+    let isStuck = stalled; // Once stalled, it stays so.
     const far = net.connect(port, "127.0.0.1");
     for (const [from, to] of [[near, far], [far, near]]) {
       sockets.add(from);
-      from.on("data", (data) => isStalled || to.write(data));
+      const way = from === near ? "up" : "down";
+      from.on("data", (data) => {
+        isStuck ||= stalled;
+        if (isStuck !== "both" && isStuck !== way) to.write(data);
+      });
       from.on("error", () => {});
       from.on("close", () => {
         sockets.delete(from);
@@ -62,8 +71,12 @@ export async function startNetwork(port) {
   return {
     url: `ws://127.0.0.1:${own}`,
     drop,
-    stall() {
-      isStalled = true;
+    next: () => once(listener, "connection"),
+    stall(way = "both") {
+      stalled = way;
+    },
+    resume() {
+      stalled = "";
     },
     async cut() {
       const closed = once(listener, "close");
@@ -72,7 +85,7 @@ export async function startNetwork(port) {
       await closed;
     },
     async heal() {
-      isStalled = false;
+      stalled = "";
       listener.listen(own, "127.0.0.1");
       await once(listener, "listening");
     },

@@ -10,29 +10,29 @@ let code = "";
 export async function showJoin(wanted, onMissing) {
   code = wanted;
   part("join-title").textContent = "a party";
-  part("join-host").textContent = "";
+  part("join-with").hidden = true;
   part("join-seats").textContent = `Code ${code}`;
   part("name").value = rememberedName();
   showFault("join-error");
   showJoining(false);
   showScreen("join", "Join");
-  await describe(onMissing);
-}
-
-async function describe(onMissing) {
-  const wanted = code;
   try {
-    const { name, hostName, memberCount, maxMembers } = await describeParty(code);
-    if (code !== wanted || !isShown("join")) return;
-    part("join-title").textContent = name;
-    part("join-host").textContent = hostName;
-    part("join-seats").textContent = `${memberCount} of ${maxMembers} seats taken`;
-    document.title = `${name} · LoudSync`;
+    await describe(wanted);
   } catch (error) {
     if (code !== wanted || !isShown("join")) return;
     if (error.code === "session_not_found") onMissing(code);
     else if (error.code === "unreachable") showFault("join-error", "You are offline: the party server can't be reached.");
   }
+}
+
+async function describe(wanted) {
+  const { name, hostName, memberCount, maxMembers } = await describeParty(wanted);
+  if (code !== wanted || !isShown("join")) return;
+  part("join-title").textContent = name;
+  part("join-host").textContent = hostName;
+  part("join-with").hidden = false;
+  part("join-seats").textContent = `${memberCount} of ${maxMembers} seats taken`;
+  document.title = `${name} · LoudSync`;
 }
 
 export function showJoining(isJoining) {
@@ -44,7 +44,7 @@ export function showJoining(isJoining) {
 export function showRefusal(text, isAboutName) {
   showJoining(false);
   showFault("join-error", text, part(isAboutName ? "name" : "join-button"));
-  describe(() => {}); // There may be more or fewer seats by now.
+  describe(code).catch(() => {}); // There may be more or fewer seats by now.
 }
 
 /** Read the form: `join({ code, name })`. */
