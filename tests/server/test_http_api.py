@@ -362,6 +362,16 @@ async def test_on_every_network_the_link_names_one() -> None:
         assert reachable_host("0.0.0.0") in created["joinUrl"]
 
 
+async def test_pages_from_elsewhere_may_import_the_client(
+    http: aiohttp.ClientSession,
+) -> None:
+    for path, allowed in (("/loudsync.js", "*"), ("/page.js", None)):
+        async with http.get(path, headers={"Origin": "http://app.example"}) as answer:
+            assert answer.status == 200
+            assert answer.headers.get("Access-Control-Allow-Origin") == allowed
+            assert answer.content_type == "text/javascript"
+
+
 # --- GET /sessions/{id}/qr.svg --------------------------------------------------
 
 

@@ -55,6 +55,11 @@ class Tab:
         """Freeze the page (``frozen``), or wake it up (``active``)."""
         await self._call("Page.setWebLifecycleState", state=state)
 
+    async def installability_errors(self) -> list[str]:
+        """Return what keeps the browser from offering to install the page."""
+        answer = await self._call("Page.getInstallabilityErrors")
+        return [error["errorId"] for error in answer["installabilityErrors"]]
+
     async def evaluate(self, expression: str) -> Any:
         answer = await self._call(
             "Runtime.evaluate",

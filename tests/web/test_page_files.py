@@ -7,6 +7,7 @@ import sys
 import zipfile
 from pathlib import Path
 
+import loudsync
 from loudsync.web import page_files
 
 ROOT = Path(__file__).parents[2]
@@ -23,6 +24,11 @@ def named_in(path: str) -> set[str]:
 
 def test_the_client_is_the_package() -> None:
     assert FILES["/loudsync.js"] == (ROOT / "clients/js/loudsync.js").read_bytes()
+
+
+def test_the_package_has_the_version_of_the_server() -> None:
+    package = json.loads((ROOT / "clients/js/package.json").read_text())
+    assert package["version"] == loudsync.__version__
 
 
 def test_every_script_is_fetched_at_once() -> None:

@@ -125,3 +125,12 @@ async def test_frozen_and_resumed(
         assert await guest.next_id("member_joined") == member_id
         await tab.until(f"{STATE} === 'Connected'")
     assert "member_left" not in guest.types()
+
+
+async def test_it_can_be_installed(
+    server: SessionServer, chromium_path: str, tmp_path: Path
+) -> None:
+    async with chromium_tab(chromium_path, tmp_path) as tab, asyncio.timeout(60):
+        await tab.open(server.url)
+        await tab.until("document.querySelector('#discover:not([hidden])') !== null")
+        assert await tab.installability_errors() == []

@@ -100,6 +100,21 @@ for (const [name, WebSocket] of Object.entries(IMPLEMENTATIONS)) {
       await assert.rejects(sara.connect(), { code: "session_not_found" });
     });
 
+    test("Timeout Disconnect Flow", async (t) => {
+      const strict = await startServer("--heartbeat-timeout", "2", "--heartbeat-check", "0.2");
+      t.after(() => strict.stop());
+      const session = await createSession(strict);
+      const guests = new Guests(t, { url: session.joinUrl, WebSocket, heartbeatInterval: 200 });
+      const host = await guests.join("Rishad", { token: session.hostToken });
+      const sara = await guests.join("Sara", { heartbeatInterval: 1e6, reconnectAttempts: 0 });
+      const { member } = await host.next("memberjoined");
+
+      assert.deepEqual(await host.next("memberleft"), { member, reason: "timeout" });
+      assert.equal((await sara.next("error")).error.code, "reconnection_failed");
+      assert.equal(sara.state, "failed");
+      assert.equal(host.state, "connected");
+    });
+
     test("a host that leaves ends the session", async (t) => {
       const { guests, host } = await party(t);
       const sara = await guests.join("Sara");

@@ -35,6 +35,7 @@ test("a lost connection is found again, with the same seat, time and again", asy
 
   for (let round = 0; round < 2; round += 1) {
     network.drop();
+    await watcher.next("members", ({ members }) => members.get(id).connectionStatus === "reconnecting");
     const lost = await sara.next("statechange", ({ state }) => state === "reconnecting");
     assert.deepEqual([lost.attempt, lost.maxAttempts, lost.error.code], [1, 3, "connection_failed"]);
     const { isResumed } = await sara.next("welcome", ({ isResumed }) => isResumed);

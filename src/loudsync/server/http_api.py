@@ -33,7 +33,7 @@ from loudsync.server.links import join_link, names_this_machine
 from loudsync.server.metrics import Metrics
 from loudsync.server.settings import DEFAULT_MAX_MEMBERS
 from loudsync.server.visitors import Visit
-from loudsync.web import PAGE_HEADERS, PageFile, page_files
+from loudsync.web import PageFile, page_files
 
 _MAX_BODY_BYTES: Final = 16 * 1024
 """The only body there is describes a new session."""
@@ -298,7 +298,7 @@ def _address(request: web.Request) -> str:
 def _page(file: PageFile) -> Handler:
     async def show(request: web.Request) -> web.StreamResponse:  # noqa: ARG001
         return web.Response(
-            body=file.body, headers={"Content-Type": file.content_type, **PAGE_HEADERS}
+            body=file.body, headers={"Content-Type": file.content_type, **file.headers}
         )
 
     return show

@@ -8,10 +8,11 @@ from typing import Final, NamedTuple
 
 
 class PageFile(NamedTuple):
-    """One file of the page, ready to be sent."""
+    """One file of the page, ready to be sent with its headers."""
 
     body: bytes
     content_type: str
+    headers: dict[str, str]
 
 
 PAGE_HEADERS: Final = {
@@ -25,6 +26,9 @@ PAGE_HEADERS: Final = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-cache",
 }
+
+_FOR_EVERYBODY: Final = {"Access-Control-Allow-Origin": "*"}
+"""Pages from elsewhere may import the client."""
 
 _CONTENT_TYPES: Final = {
     ".html": "text/html; charset=utf-8",
@@ -45,7 +49,9 @@ def page_files() -> dict[str, PageFile]:
     """Read every file of the page; the keys are the paths to serve them at."""
     return {
         "/" if file.name == "index.html" else f"/{file.name}": PageFile(
-            file.read_bytes(), _CONTENT_TYPES[PurePosixPath(file.name).suffix]
+            file.read_bytes(),
+            _CONTENT_TYPES[PurePosixPath(file.name).suffix],
+            PAGE_HEADERS | (_FOR_EVERYBODY if file.name == _CLIENT else {}),
         )
         for file in _files()
     }

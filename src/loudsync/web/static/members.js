@@ -70,8 +70,10 @@ function removeRow(id) {
   if (hadFocus) part("members-title").focus();
 }
 
+const segmenter = Intl.Segmenter && new Intl.Segmenter();
+
 /** What people take for one letter: it may be several code points. */
 function firstLetter(name) {
-  if (!Intl.Segmenter) return [...name][0].toUpperCase();
-  return new Intl.Segmenter().segment(name)[Symbol.iterator]().next().value.segment.toUpperCase();
+  const letters = segmenter ? Array.from(segmenter.segment(name), ({ segment }) => segment) : [...name];
+  return letters[0].toUpperCase();
 }

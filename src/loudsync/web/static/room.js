@@ -50,7 +50,7 @@ export function followClient(followed) {
     followed.addEventListener(type, ({ detail }) => client === followed && show(detail));
   };
   on("statechange", showState);
-  on("members", ({ members }) => showMembers(members, followed.clientId));
+  on("members", drawMembers);
   on("memberjoined", ({ member, isBack }) => isBack || toast(`${member.name} joined`));
   on("memberleft", ({ member, reason }) => toast(`${member.name} ${WENT[reason] ?? "left"}`));
   on("error", ({ error }) => followed.state === "connected" && toast(error.details.reason ?? error.message));
@@ -61,6 +61,18 @@ export function followClient(followed) {
     measured += 1;
     const every = Math.max(LIST_EVERY, Math.ceil(followed.members.size / MEMBERS_PER_LATENCY));
     if (measured % every === 0 && followed.state === "connected") followed.requestMembers();
+  });
+}
+
+let isDrawing = false;
+
+/** Once for all that comes before the next picture: crowds arrive together. */
+function drawMembers() {
+  if (isDrawing) return;
+  isDrawing = true;
+  requestAnimationFrame(() => {
+    isDrawing = false;
+    if (client) showMembers(client.members, client.clientId);
   });
 }
 
