@@ -120,7 +120,7 @@ function lose(wanted, error) {
   if (party !== wanted) return;
   if (wanted.client.state === "failed") {
     showLost("Three attempts to come back failed.");
-    setTimeout(comeBack, TRY_AGAIN_MS);
+    comeBackLater();
   } else end(wanted, lossInWords(error, wanted), "bad");
 }
 
@@ -134,6 +134,13 @@ function lossInWords(error, wanted) {
 /** Nobody may tell the page that the server is back: it looks for itself. */
 const TRY_AGAIN_MS = 5_000;
 
+let nextTry = 0;
+
+function comeBackLater() {
+  clearTimeout(nextTry);
+  nextTry = setTimeout(comeBack, TRY_AGAIN_MS);
+}
+
 /** After a failure: with the button, by itself, or when the network or the page is back. */
 async function comeBack() {
   const wanted = party;
@@ -144,7 +151,7 @@ async function comeBack() {
     if (party !== wanted) return;
     if (error.code !== "connection_failed") return end(wanted, lossInWords(error, wanted), "bad");
     showLost("The party server still does not answer.");
-    setTimeout(comeBack, TRY_AGAIN_MS);
+    comeBackLater();
     return;
   }
   if (isStillIn(wanted)) enter(wanted);
