@@ -25,7 +25,7 @@ from qr_scan import scan
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
-PATIENCE_S = 60
+PATIENCE_S = 120
 
 SEVERAL_POINTS = re.compile(r"^(\S+ ){3,}\S+$")
 
@@ -34,8 +34,8 @@ EVERYBODY = ("Rishad", "Sara", "Bob", "Ann")
 
 @pytest.fixture
 def settings() -> ServerSettings:
-    # Twenty-four times what the pages' hurried timers need.
-    return ServerSettings(heartbeat_timeout_s=6, heartbeat_check_s=0.5)
+    # Forty times what the pages' hurried heartbeats need.
+    return ServerSettings(heartbeat_timeout_s=10, heartbeat_check_s=0.5)
 
 
 async def test_an_evening(
@@ -84,7 +84,7 @@ async def test_an_evening(
             # One goes offline and returns.
             opener.ignore_network()
             await bob.context.set_offline(True)
-            await expect(state(bob)).to_contain_text("attempt 2 of 3")
+            await expect(state(bob)).to_contain_text("Reconnecting")
             await bob.context.set_offline(False)
             await expect(state(bob)).to_have_text("Connected")
             assert await member(bob, "Bob").get_attribute("data-member") == ids["Bob"]
