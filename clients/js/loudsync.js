@@ -167,10 +167,8 @@ export class LoudSyncClient extends PlainEventTarget {
   #connection = null;
   /** @type {{ promise: Promise<Api.SessionInfo>, resolve: (session: Api.SessionInfo) => void, reject: (error: LoudSyncError) => void } | null} */
   #connecting = null;
-  /** Takes back the next attempt; null while none is waited for. @type {(() => void) | null} */
-  #cancelWait = null;
-  /** @type {(() => void) | null} */
-  #stopWatching = null;
+  #cancelWait = () => {};
+  #stopWatching = () => {};
   /** @type {string | null} */
   #clientId = null;
   /** @type {Api.SessionInfo | null} */
@@ -265,8 +263,7 @@ export class LoudSyncClient extends PlainEventTarget {
       this.#connection?.probe({ isBack: true });
     } else if (this.#state === "reconnecting" && (evenIfFresh || !this.#connection?.isFresh)) {
       // An attempt that began on a dead network would only be waited for.
-      this.#connection?.drop(CLOSE_KEEPING_SEAT);
-      this.#connection = null;
+      this.#drop(CLOSE_KEEPING_SEAT);
       this.#attemptAfresh();
     }
   }
@@ -276,7 +273,7 @@ export class LoudSyncClient extends PlainEventTarget {
    * @param {string} [reason]
    */
   #leaveQuietly(reason) {
-    this.#connection?.drop(CLOSE_KEEPING_SEAT);
+    this.#drop(CLOSE_KEEPING_SEAT);
     const ignore = () => {};
     const goodbye = new Connection(this.#options, this.#clock, {
       isFirst: false,
@@ -295,9 +292,14 @@ export class LoudSyncClient extends PlainEventTarget {
     }
   }
 
+  /** @param {number} code Whether the seat waits. */
+  #drop(code) {
+    this.#connection?.drop(code);
+    this.#connection = null;
+  }
+
   #open() {
-    this.#cancelWait?.();
-    this.#cancelWait = null;
+    this.#cancelWait();
     this.#connection = new Connection(this.#options, this.#clock, {
       isFirst: this.#state === "connecting",
       onMessage: (message) => this.#receive(message),
@@ -399,7 +401,7 @@ export class LoudSyncClient extends PlainEventTarget {
 
   /** @param {number} delay */
   #waitToOpen(delay) {
-    this.#cancelWait?.();
+    this.#cancelWait();
     this.#cancelWait = this.#clock.after(delay, () => this.#open());
   }
 
@@ -415,8 +417,7 @@ export class LoudSyncClient extends PlainEventTarget {
   /** The page is put to sleep: let go of the connection, but not of the seat. */
   #onAway() {
     if (this.#state !== "connected" && this.#state !== "reconnecting") return;
-    this.#connection?.drop(CLOSE_KEEPING_SEAT);
-    this.#connection = null;
+    this.#drop(CLOSE_KEEPING_SEAT);
     if (this.#state === "connected") {
       this.#latency = null;
       this.#attempt = Math.min(1, this.#options.reconnectAttempts);
@@ -434,12 +435,9 @@ export class LoudSyncClient extends PlainEventTarget {
   #end(error, trigger = "end") {
     const connecting = this.#connecting;
     this.#connecting = null;
-    this.#connection?.drop(CLOSE_NORMAL);
-    this.#connection = null;
-    this.#cancelWait?.();
-    this.#cancelWait = null;
-    this.#stopWatching?.();
-    this.#stopWatching = null;
+    this.#drop(CLOSE_NORMAL);
+    this.#cancelWait();
+    this.#stopWatching();
     this.#clientId = null;
     this.#session = null;
     const hadMembers = this.#members.size > 0;
@@ -502,7 +500,7 @@ function checkOptions(options) {
   if (!isText(device?.name) || !device.name.trim()) refuse("device.name", "is missing; it is what the others see");
   /** @type {any} */
   const numbers = {};
-  for (const [name, value] of Object.entries({ ...DEFAULTS })) {
+  for (const [name, value] of Object.entries(DEFAULTS)) {
     const given = /** @type {any} */ (options)[name] ?? value;
     const least = name.startsWith("reconnect") ? 0 : 1;
     if (!Number.isFinite(given) || given < least || given > MOST_MS) {
@@ -634,12 +632,19 @@ class Connection {
    */
   probe({ isBack = false } = {}) {
     if (!this.#hasJoined || this.#isOver) return;
+    if (!this.#probe) this.#sendBeat();
+    this.#doubt(isBack);
+  }
+
+  /**
+   * The last PING has to be answered in time.
+   * @param {boolean} isBack
+   */
+  #doubt(isBack) {
     if (this.#probe) {
       this.#probe.isBack ||= isBack;
       return;
     }
-    this.send("heartbeat");
-    this.#sendPing();
     const probe = { timestamp: this.#ping.timestamp, isBack, cancel: () => {} };
     probe.cancel = this.#clock.after(PROBE_TIMEOUT_MS, () => this.#lose("The server does not answer.", probe.isBack));
     this.#probe = probe;
@@ -720,10 +725,9 @@ class Connection {
   }
 
   #beat() {
-    if (!this.#isHeard) this.probe({ isBack: true });
+    this.#sendBeat();
+    if (!this.#isHeard) this.#doubt(true);
     this.#isHeard = false;
-    this.send("heartbeat");
-    this.#sendPing();
     this.#cancelBeat = this.#clock.after(this.#options.heartbeatInterval, () => this.#beat());
   }
 
@@ -737,7 +741,8 @@ class Connection {
     if (timestamp === this.#ping.timestamp) this.#told.onLatency(performance.now() - this.#ping.sentAt);
   }
 
-  #sendPing() {
+  #sendBeat() {
+    this.send("heartbeat");
     const timestamp = Math.max(Date.now(), this.#ping.timestamp + 1);
     // Its PONG is known by the timestamp, but the time is taken from a clock
     // that nobody sets.

@@ -60,8 +60,8 @@ export class Guests {
     test.after(() => this.#all.forEach((guest) => guest.leave()));
   }
 
-  make(name, options = {}) {
-    const guest = new Guest({ ...this.defaults, device: { name, ...options.device }, ...without(options, "device") });
+  make(name, { device, ...options } = {}) {
+    const guest = new Guest({ ...this.defaults, device: { name, ...device }, ...options });
     this.#all.push(guest);
     return guest;
   }
@@ -73,5 +73,3 @@ export class Guests {
     return guest;
   }
 }
-
-const without = (options, name) => Object.fromEntries(Object.entries(options).filter(([key]) => key !== name));

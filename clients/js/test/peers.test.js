@@ -20,18 +20,21 @@ const WELCOME = {
 };
 const SARA = { id: "client-1", name: "Sara", isHost: false, connectionStatus: "connected", joinedAt: 1 };
 
-/** A server that says what it is told to, to who joins. */
-async function liar(t, ...messages) {
+/** A server that calls `onJoin(socket, text)` with who joins; gives the options to go there. */
+async function serve(t, onJoin) {
   const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
   await once(server, "listening");
   t.after(() => server.close());
-  server.on("connection", (socket) => {
-    socket.once("message", () => {
-      for (const message of messages) socket.send(typeof message === "string" ? message : JSON.stringify(message));
-    });
+  server.on("connection", (socket) => socket.once("message", (text) => onJoin(socket, text)));
+  return { url: `ws://127.0.0.1:${server.address().port}`, sessionId: "k7m2xp" };
+}
+
+/** A guest of a server that says what it is told to, to who joins. */
+async function liar(t, ...messages) {
+  const options = await serve(t, (socket) => {
+    for (const message of messages) socket.send(typeof message === "string" ? message : JSON.stringify(message));
   });
-  const guests = new Guests(t, { url: `ws://127.0.0.1:${server.address().port}`, sessionId: "k7m2xp", WebSocket });
-  return guests.make("Sara");
+  return new Guests(t, { ...options, WebSocket }).make("Sara");
 }
 
 test("what is no message is told, and nothing is lost", async (t) => {
@@ -141,11 +144,8 @@ test("what React Native closes without a code keeps the seat", async (t) => {
       super.close(code ?? 1000);
     }
   }
-  const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
-  await once(server, "listening");
-  t.after(() => server.close());
-  server.on("connection", (socket) => socket.once("message", () => socket.send(JSON.stringify(WELCOME))));
-  const guests = new Guests(t, { url: `ws://127.0.0.1:${server.address().port}`, sessionId: "k7m2xp", WebSocket: NativeWebSocket });
+  const options = await serve(t, (socket) => socket.send(JSON.stringify(WELCOME)));
+  const guests = new Guests(t, { ...options, WebSocket: NativeWebSocket });
   const sara = guests.make("Sara", { heartbeatInterval: 10, reconnectAttempts: 0 });
   await sara.connect();
   await sara.next("error"); // Nobody answers its PINGs.
@@ -153,14 +153,9 @@ test("what React Native closes without a code keeps the seat", async (t) => {
 });
 
 test("no EventTarget, no Event and no randomness, as in React Native", async (t) => {
-  const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
-  await once(server, "listening");
-  t.after(() => server.close());
-  server.on("connection", (socket) => {
-    socket.once("message", (text) => {
-      socket.send(JSON.stringify({ ...WELCOME, clientId: JSON.parse(text).deviceInfo.id }));
-      socket.once("message", () => socket.send('{"type":"kicked","reason":"Bye"}'));
-    });
+  const served = await serve(t, (socket, text) => {
+    socket.send(JSON.stringify({ ...WELCOME, clientId: JSON.parse(text).deviceInfo.id }));
+    socket.once("message", () => socket.send('{"type":"kicked","reason":"Bye"}'));
   });
   const out = await run(`
     import { WebSocket } from "ws";
@@ -168,7 +163,7 @@ test("no EventTarget, no Event and no randomness, as in React Native", async (t)
     delete globalThis.Event;
     delete globalThis.crypto;
     const { LoudSyncClient } = await import("./loudsync.js");
-    const options = { url: "ws://127.0.0.1:${server.address().port}", sessionId: "k7m2xp", WebSocket };
+    const options = { ...${JSON.stringify(served)}, WebSocket };
     try {
       new LoudSyncClient({ ...options, device: { name: "Sara" } });
     } catch ({ code, details }) {
