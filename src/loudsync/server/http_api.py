@@ -195,10 +195,7 @@ class HttpApi:
         link = join_link(self._url_of(request), session.id)
         # In a thread: the longest links take as long as many messages.
         drawing = await asyncio.to_thread(qr_svg, link, f"Join {session.spec.name}")
-        return web.Response(
-            body=drawing,
-            headers={"Content-Type": "image/svg+xml", **_DRAWING_HEADERS},
-        )
+        return web.Response(body=drawing, headers=_DRAWING_HEADERS)
 
     async def _close_session(self, request: web.Request) -> web.StreamResponse:
         session = self._find_as_host(request)
@@ -297,9 +294,7 @@ def _address(request: web.Request) -> str:
 
 def _page(file: PageFile) -> Handler:
     async def show(request: web.Request) -> web.StreamResponse:  # noqa: ARG001
-        return web.Response(
-            body=file.body, headers={"Content-Type": file.content_type, **file.headers}
-        )
+        return web.Response(body=file.body, headers=file.headers)
 
     return show
 
@@ -316,6 +311,7 @@ def _shown(session: Session) -> ListedSession:
 
 
 _DRAWING_HEADERS: Final = {
+    "Content-Type": "image/svg+xml",
     # Opened by itself it is a document: it gets nothing to run or load.
     "Content-Security-Policy": "default-src 'none'; sandbox",
     "Cache-Control": "no-cache",

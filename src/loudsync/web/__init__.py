@@ -11,11 +11,10 @@ class PageFile(NamedTuple):
     """One file of the page, ready to be sent with its headers."""
 
     body: bytes
-    content_type: str
     headers: dict[str, str]
 
 
-PAGE_HEADERS: Final = {
+_PAGE_HEADERS: Final = {
     # No inline script, nothing from elsewhere; connect-src is open because
     # 'self' does not cover ws: in every browser that is still in use.
     "Content-Security-Policy": (
@@ -49,12 +48,15 @@ def page_files() -> dict[str, PageFile]:
     """Read every file of the page; the keys are the paths to serve them at."""
     return {
         "/" if file.name == "index.html" else f"/{file.name}": PageFile(
-            file.read_bytes(),
-            _CONTENT_TYPES[PurePosixPath(file.name).suffix],
-            PAGE_HEADERS | (_FOR_EVERYBODY if file.name == _CLIENT else {}),
+            file.read_bytes(), _headers(file.name)
         )
         for file in _files()
     }
+
+
+def _headers(name: str) -> dict[str, str]:
+    content_type = {"Content-Type": _CONTENT_TYPES[PurePosixPath(name).suffix]}
+    return _PAGE_HEADERS | content_type | (_FOR_EVERYBODY if name == _CLIENT else {})
 
 
 def _files() -> Iterator[Traversable]:

@@ -1,7 +1,7 @@
 // The first screen: which parties there are, and a field for the code of one.
 
-import { fill, fromTemplate, isShown, part, showFault, showScreen } from "/dom.js";
-import { describeParty, listParties } from "/server.js";
+import { fill, fromTemplate, isShown, part, removeRow, showFault, showScreen } from "/dom.js";
+import { addressOf, describeParty, listParties } from "/server.js";
 import { notFound } from "/words.js";
 
 const LISTED_MOST = 50;
@@ -49,14 +49,14 @@ async function look() {
 }
 
 function showNote(note) {
-  if (part("open-note").textContent !== note) part("open-note").textContent = note;
+  fill(part("discover"), { "#open-note": note });
 }
 
 /** Update in place: whoever is about to tap or is reading keeps the place. */
 function showParties(parties) {
   const list = part("open");
   const ids = new Set(parties.map(({ id }) => id));
-  for (const row of [...list.children]) if (!ids.has(row.dataset.code)) removeRow(row);
+  for (const row of [...list.children]) if (!ids.has(row.dataset.code)) removeRow(row, part("discover-title"));
   const rows = new Map([...list.children].map((row) => [row.dataset.code, row]));
   for (const party of parties) {
     const row = rows.get(party.id) ?? addRow(party.id);
@@ -69,16 +69,10 @@ function showParties(parties) {
   }
 }
 
-function removeRow(row) {
-  const hadFocus = row.contains(document.activeElement);
-  row.remove();
-  if (hadFocus) part("discover-title").focus();
-}
-
 function addRow(code) {
   const row = fromTemplate("open-row");
   row.dataset.code = code;
-  row.querySelector("a").href = `/?session=${encodeURIComponent(code)}`;
+  row.querySelector("a").href = addressOf(code);
   part("open").append(row);
   return row;
 }

@@ -13,6 +13,13 @@ export function fill(element, texts) {
   }
 }
 
+/** Take a row away; if it had the focus, that goes to the heading and is not lost. */
+export function removeRow(row, heading) {
+  const hadFocus = row.contains(document.activeElement);
+  row.remove();
+  if (hadFocus) heading.focus();
+}
+
 /** Show one screen instead of all others, from its top, with the focus on its heading. */
 export function showScreen(id, title) {
   for (const screen of document.querySelectorAll(".screen")) screen.hidden = screen.id !== id;

@@ -1,16 +1,15 @@
 // The way in, to show to others: QR code, code and link.
 
 import { part } from "/dom.js";
-import { drawLink } from "/server.js";
+import { addressOf, drawLink } from "/server.js";
 
 /** Fill every invitation of the room; the host's stands open in it. */
 export function prepareInvitation(code, isHost) {
   part("invite-card").hidden = !isHost;
-  part("invite").hidden = isHost;
   for (const place of document.querySelectorAll(".invitation")) {
     place.replaceChildren(part("invitation").content.cloneNode(true));
     place.querySelector(".code").textContent = code;
-    showLink(place, `${location.origin}/?session=${encodeURIComponent(code)}`);
+    showLink(place, location.origin + addressOf(code));
   }
   drawInvitation(code);
 }

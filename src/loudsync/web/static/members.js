@@ -1,12 +1,12 @@
 // The list of who is here.
 
-import { fill, fromTemplate, part } from "/dom.js";
+import { fill, fromTemplate, part, removeRow } from "/dom.js";
 import { Trace } from "/trace.js";
 import { inMs } from "/words.js";
 
 const FACES = 6;
 
-/** Rows by member id: `{ row, trace, latency }`, the latency of who is connected. */
+/** By member id: `{ row, trace, member }`, the member as it is shown. */
 const rows = new Map();
 
 let onKick = null;
@@ -21,21 +21,29 @@ export function clearMembers(kick) {
 
 /** Show who is here now. */
 export function showMembers(members, ownId) {
-  for (const id of rows.keys()) if (!members.has(id)) removeRow(id);
+  for (const [id, { row }] of rows) {
+    if (members.has(id)) continue;
+    removeRow(row, part("members-title"));
+    rows.delete(id);
+  }
   for (const member of members.values()) showMember(member, ownId);
   part("count").textContent = rows.size;
 }
 
-/** Move every trace on by the latency that is known. */
+/** Move the trace of everybody who is connected on by the latency that is known. */
 export function traceLatencies() {
-  for (const { trace, latency } of rows.values()) if (latency !== undefined) trace.add(latency);
+  for (const { trace, member: { connectionStatus, latency } } of rows.values()) {
+    if (connectionStatus === "connected" && latency !== undefined) trace.add(latency);
+  }
 }
 
 function showMember(member, ownId) {
   const { id, name, isHost, connectionStatus, latency } = member;
   const shown = rows.get(id) ?? addRow(id);
+  // A message brings new objects for whom it is about: the same one has not changed.
+  if (shown.member === member) return;
+  shown.member = member;
   const { row } = shown;
-  shown.latency = connectionStatus === "connected" ? latency : undefined;
   row.dataset.status = connectionStatus;
   fill(row, {
     ".face": firstLetter(name),
@@ -57,17 +65,9 @@ function addRow(id) {
   const face = [...id].reduce((sum, letter) => sum + letter.codePointAt(0), 0) % FACES;
   row.querySelector(".face").classList.add(`face-${face}`);
   part("members").append(row);
-  const shown = { row, trace: new Trace(row.querySelector(".trace")), latency: undefined };
+  const shown = { row, trace: new Trace(row.querySelector(".trace")), member: null };
   rows.set(id, shown);
   return shown;
-}
-
-function removeRow(id) {
-  const { row } = rows.get(id);
-  const hadFocus = row.contains(document.activeElement);
-  row.remove();
-  rows.delete(id);
-  if (hadFocus) part("members-title").focus();
 }
 
 const segmenter = Intl.Segmenter && new Intl.Segmenter();

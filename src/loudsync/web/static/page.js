@@ -8,14 +8,13 @@ import { onJoin, showJoin, showJoining, showRefusal } from "/join.js";
 import { LoudSyncClient } from "/loudsync.js";
 import { forgetSeat, rememberSeat, rememberedSeat } from "/memory.js";
 import { askToLeave, enterRoom, followClient, leaveRoom, onAgain, showLost } from "/room.js";
+import { addressOf } from "/server.js";
 import { onStart, showStart, showStartFault } from "/start.js";
 import { clearEndings, tellEnding } from "/toasts.js";
 import { notFound, refusal } from "/words.js";
 
 /** The party that this tab is in, or wants to be in: `{ code, name, token?, client }`. */
 let party = null;
-
-const addressOf = (code) => `/?session=${encodeURIComponent(code)}`;
 
 // --- From screen to screen ---------------------------------------------------------
 
@@ -57,10 +56,10 @@ function showMissing(code) {
 }
 
 /** Back to the first screen, with a word about how it ended. */
-function goHome(text, kind) {
+function goHome(text) {
   history.replaceState(null, "", "/");
   showDiscover();
-  tellEnding(text, kind);
+  tellEnding(text);
 }
 
 // --- Into a party and out of it -------------------------------------------------------
@@ -71,7 +70,7 @@ async function join({ code, name, token = tokenOf(code) }) {
   const wanted = { code, name, token, client };
   party = wanted;
   client.addEventListener("welcome", () => rememberSeat({ code, name, token }));
-  client.addEventListener("kicked", ({ detail }) => end(wanted, `You were removed from the party: ${detail.reason}`, "bad"));
+  client.addEventListener("kicked", ({ detail }) => end(wanted, `You were removed from the party: ${detail.reason}`));
   client.addEventListener("sessionclosed", ({ detail }) => {
     end(wanted, detail.reason ? `The party has ended: ${detail.reason}` : "The party has ended.");
   });
@@ -98,7 +97,7 @@ function enter({ code, token, client }) {
   // What began with a party that was started is its address from here on.
   if (isShown("start")) history.pushState(null, "", addressOf(code));
   else history.replaceState(null, "", addressOf(code));
-  enterRoom(client, { asHost: token !== undefined, onLeave: () => leave() });
+  enterRoom(client, { asHost: token !== undefined, onLeave: leave });
 }
 
 /** After these there is nothing to come back to. */
@@ -109,7 +108,7 @@ function showNoSeat(wanted, error) {
   party = null;
   if (FINAL_CODES.includes(error.code)) forgetSeat();
   const text = refusal(error, wanted);
-  if (error.code === "kicked" || error.code === "session_closed") goHome(text, "bad");
+  if (error.code === "kicked" || error.code === "session_closed") goHome(text);
   else if (error.code === "session_not_found" && !isShown("start")) showMissing(wanted.code);
   else if (isShown("start")) showStartFault(text);
   else showRefusal(text, error.code === "invalid_message");
@@ -121,7 +120,7 @@ function lose(wanted, error) {
   if (wanted.client.state === "failed") {
     showLost("Three attempts to come back failed.");
     comeBackLater();
-  } else end(wanted, lossInWords(error, wanted), "bad");
+  } else end(wanted, lossInWords(error, wanted));
 }
 
 function lossInWords(error, wanted) {
@@ -149,7 +148,7 @@ async function comeBack() {
     await wanted.client.connect();
   } catch (error) {
     if (party !== wanted) return;
-    if (error.code !== "connection_failed") return end(wanted, lossInWords(error, wanted), "bad");
+    if (error.code !== "connection_failed") return end(wanted, lossInWords(error, wanted));
     showLost("The party server still does not answer.");
     comeBackLater();
     return;
@@ -157,12 +156,12 @@ async function comeBack() {
   if (isStillIn(wanted)) enter(wanted);
 }
 
-function end(wanted, text, kind) {
+function end(wanted, text) {
   if (party !== wanted) return;
   party = null;
   forgetSeat();
   leaveRoom();
-  goHome(text, kind);
+  goHome(text);
 }
 
 function leave() {

@@ -24,6 +24,9 @@ async function ask(path, options = {}) {
   throw new ServerError(error?.code ?? "", error?.message ?? response.statusText, error?.details);
 }
 
+/** Where the page opens on a party. */
+export const addressOf = (code) => `/?session=${encodeURIComponent(code)}`;
+
 const sessionPath = (code) => `/sessions/${encodeURIComponent(code)}`;
 
 export const listParties = async () => (await (await ask("/sessions")).json()).sessions;

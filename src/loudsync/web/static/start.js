@@ -6,7 +6,7 @@ import { createParty } from "/server.js";
 import { startRefusal } from "/words.js";
 
 /** The field that an error of the server is about. */
-const FIELDS = { "$.name": "party-name", "$.hostName": "host-name", "$.host_name": "host-name", "$.maxMembers": "seats", "$.max_members": "seats" };
+const FIELDS = { "$.name": "party-name", "$.hostName": "host-name", "$.maxMembers": "seats" };
 
 export function showStart() {
   part("host-name").value = rememberedName();

@@ -16,10 +16,9 @@ export function toast(text) {
 }
 
 /** Say how it ended; it stays until it is dismissed, or something new begins. */
-export function tellEnding(text, kind = "") {
+export function tellEnding(text) {
   clearEndings();
   const added = add(part("endings"), text);
-  if (kind) added.classList.add(kind);
   const dismiss = added.querySelector("button");
   dismiss.hidden = false;
   dismiss.onclick = () => {
