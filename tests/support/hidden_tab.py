@@ -14,7 +14,7 @@ from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 
-FLAGS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run"]
+from page_opener import CHROMIUM_FLAGS
 
 _ADDRESS = re.compile(rb"ws://\S+")
 
@@ -100,7 +100,8 @@ async def chromium_tab(path: str, profile: Path) -> AsyncIterator[Tab]:
     """Start a browser of its own with one tab; it ends with the block."""
     browser = await asyncio.create_subprocess_exec(
         path,
-        *FLAGS,
+        *CHROMIUM_FLAGS,
+        "--headless=new",
         "--remote-debugging-port=0",
         f"--user-data-dir={profile}",
         stdout=asyncio.subprocess.DEVNULL,

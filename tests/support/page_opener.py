@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from playwright.async_api import Browser, ConsoleMessage, Locator, Page
+from playwright.async_api import Browser, ConsoleMessage, Locator, Page, expect
 
 FAST_TIMERS = """
 const { postMessage } = Worker.prototype;
@@ -98,6 +98,12 @@ async def join(page: Page, name: str) -> None:
     await button(page, "Join").click()
 
 
+async def enter(page: Page, name: str) -> None:
+    """Join, and be there."""
+    await join(page, name)
+    await expect(state(page)).to_have_text("Connected")
+
+
 async def go_to(page: Page, code: str) -> None:
     """Type a code on the first screen."""
     await field(page, "Party code").fill(code)
@@ -110,6 +116,13 @@ async def start(page: Page, party: str, name: str) -> None:
     await field(page, "Name of the party").fill(party)
     await field(page, "Your name").fill(name)
     await button(page, "Start the party").click()
+
+
+async def kick(page: Page, name: str, reason: str) -> None:
+    """Remove a member from the host's room."""
+    await button(page, f"Remove {name}").click()
+    await field(page, "Reason, for them to read").fill(reason)
+    await button(page, "Remove").click()
 
 
 def field(page: Page, label: str) -> Locator:

@@ -11,6 +11,7 @@ from page_opener import (
     PageOpener,
     button,
     ending,
+    enter,
     fault,
     field,
     go_to,
@@ -36,6 +37,18 @@ async def expect_discover(page: Page, text: str) -> None:
     await expect(page.get_by_role("heading", name="Find a party")).to_be_visible()
     await expect(page.locator("#room")).to_be_hidden()
     assert "session" not in page.url
+
+
+async def open_and_lose(
+    opener: PageOpener, proxy: FaultProxy, session: HostedSession
+) -> Page:
+    """Open a page, be in the party, and cut the connection."""
+    page = await opener.open(f"{proxy.url}/?session={session.id}")
+    await enter(page, "Phone")
+    opener.ignore_network()
+    await proxy.cut()
+    await expect(state(page)).to_contain_text("Reconnecting")
+    return page
 
 
 async def test_kick(opener: PageOpener, session: HostedSession, guest: Guest) -> None:
@@ -85,8 +98,7 @@ async def test_kick_and_close_over_http(
 
 async def test_session_closed(opener: PageOpener, session: HostedSession) -> None:
     page = await opener.open(session.join_url)
-    await join(page, "Phone")
-    await expect(state(page)).to_have_text("Connected")
+    await enter(page, "Phone")
     await button(page, "Invite").click()
 
     await session.close("Good night")
@@ -105,8 +117,7 @@ async def test_server_stopped(
     opener: PageOpener, server: SessionServer, session: HostedSession
 ) -> None:
     page = await opener.open(session.join_url)
-    await join(page, "Phone")
-    await expect(state(page)).to_have_text("Connected")
+    await enter(page, "Phone")
 
     opener.ignore_network()
     await server.stop()
@@ -120,8 +131,7 @@ async def test_server_gone_for_good(
 ) -> None:
     url = f"{proxy.url}/?session={session.id}"
     page = await opener.open(url, has_fast_timers=True)
-    await join(page, "Phone")
-    await expect(state(page)).to_have_text("Connected")
+    await enter(page, "Phone")
 
     await page.evaluate(NOTE_STATES)
     opener.ignore_network()
@@ -152,12 +162,7 @@ async def test_server_gone_for_good(
 async def test_the_party_ended_while_one_was_away(
     opener: PageOpener, proxy: FaultProxy, session: HostedSession
 ) -> None:
-    page = await opener.open(f"{proxy.url}/?session={session.id}")
-    await join(page, "Phone")
-    await expect(state(page)).to_have_text("Connected")
-    opener.ignore_network()
-    await proxy.cut()
-    await expect(state(page)).to_contain_text("Reconnecting")
+    page = await open_and_lose(opener, proxy, session)
     await session.close()
     proxy.heal()
     await expect_discover(page, "The party ended while you were away.")
@@ -210,13 +215,7 @@ async def test_silent_server_is_noticed(
 async def test_leaving_while_reconnecting(
     opener: PageOpener, proxy: FaultProxy, session: HostedSession
 ) -> None:
-    page = await opener.open(f"{proxy.url}/?session={session.id}")
-    await join(page, "Phone")
-    await expect(state(page)).to_have_text("Connected")
-
-    opener.ignore_network()
-    await proxy.cut()
-    await expect(state(page)).to_contain_text("Reconnecting")
+    page = await open_and_lose(opener, proxy, session)
     await button(page, "Leave").click()
 
     await expect_discover(page, "You left the party.")

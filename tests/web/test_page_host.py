@@ -11,10 +11,12 @@ from page_opener import (
     PageOpener,
     button,
     ending,
+    enter,
     fault,
     field,
     go_to,
     join,
+    kick,
     member,
     start,
     state,
@@ -37,12 +39,6 @@ async def host_party(opener: PageOpener, server: SessionServer) -> Page:
     await start(page, "Friday Party", "Rishad")
     await expect(state(page)).to_have_text("Connected")
     return page
-
-
-async def kick(page: Page, name: str, reason: str) -> None:
-    await button(page, f"Remove {name}").click()
-    await field(page, "Reason, for them to read").fill(reason)
-    await button(page, "Remove").click()
 
 
 async def test_a_party_from_nothing(
@@ -249,8 +245,7 @@ async def test_a_late_answer_pulls_nobody_away(
     await expect(button(page, "Starting…")).to_be_disabled()
     await page.get_by_role("link", name="Back").click()
     await page.get_by_role("link", name="Garden").click()
-    await join(page, "Sara")
-    await expect(state(page)).to_have_text("Connected")
+    await enter(page, "Sara")
     async with page.expect_response("**/sessions"):
         await answers[0].continue_()
     await expect(page).to_have_url(session.join_url)

@@ -9,6 +9,7 @@ from page_opener import (
     PageOpener,
     button,
     ending,
+    enter,
     fault,
     field,
     go_to,
@@ -66,8 +67,7 @@ async def test_listed_parties_are_a_tap_away(
 
     await rows.get_by_role("link", name="Friday Party").click()
     await expect(page).to_have_url(session.join_url)
-    await join(page, "Phone")
-    await expect(state(page)).to_have_text("Connected")
+    await enter(page, "Phone")
     await expect(page).to_have_url(session.join_url)
 
 
@@ -109,8 +109,7 @@ async def test_back_and_forth(
     await expect(page.get_by_role("heading", name="Find a party")).to_be_visible()
     await page.go_forward()
     await expect(page.get_by_role("heading", name="Friday Party")).to_be_visible()
-    await join(page, "Phone")
-    await expect(state(page)).to_have_text("Connected")
+    await enter(page, "Phone")
     # In a party the back button may be a slip: it asks.
     await page.go_back()
     await expect(page.get_by_role("dialog")).to_contain_text("Leave the party?")
@@ -202,8 +201,7 @@ async def test_a_duplicated_tab_gets_a_seat_of_its_own(
     opener: PageOpener, session: HostedSession, guest: Guest
 ) -> None:
     page = await opener.open(session.join_url)
-    await join(page, "Phone")
-    await expect(state(page)).to_have_text("Connected")
+    await enter(page, "Phone")
     device = "sessionStorage.getItem('loudsync.device')"
     first = await page.evaluate(device)
 
@@ -224,8 +222,7 @@ async def test_storage_may_be_forbidden(
     opener: PageOpener, session: HostedSession
 ) -> None:
     page = await opener.open(session.join_url, script=FORBID_STORAGE)
-    await join(page, "Phone")
-    await expect(state(page)).to_have_text("Connected")
+    await enter(page, "Phone")
 
 
 async def test_plain_http_on_the_network(
@@ -233,8 +230,7 @@ async def test_plain_http_on_the_network(
 ) -> None:
     page = await opener.open(f"http://party.test:{server.port}/?session={session.id}")
     assert not await page.evaluate("isSecureContext")
-    await join(page, "Phone")
-    await expect(state(page)).to_have_text("Connected")
+    await enter(page, "Phone")
     await button(page, "Invite").click()
     await button(page, "Copy the link").click()
     await expect(page.locator("dialog .shared")).to_contain_text("The link is selected")

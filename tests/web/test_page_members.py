@@ -11,6 +11,7 @@ from page_opener import (
     PageOpener,
     button,
     ending,
+    enter,
     field,
     go_to,
     join,
@@ -61,8 +62,7 @@ async def test_reload_keeps_the_seat(
     opener: PageOpener, session: HostedSession, guest: Guest
 ) -> None:
     page = await opener.open(session.join_url)
-    await join(page, "Phone")
-    await expect(state(page)).to_have_text("Connected")
+    await enter(page, "Phone")
     joined = await guest.next("member_joined")
 
     await page.reload()
@@ -101,8 +101,7 @@ async def test_others_come_get_lost_and_go(
     opener: PageOpener, server: SessionServer, session: HostedSession
 ) -> None:
     page = await opener.open(session.join_url)
-    await join(page, "Phone")
-    await expect(state(page)).to_have_text("Connected")
+    await enter(page, "Phone")
     news = toasts(page).last
     device = {"id": "a device that comes back"}
 

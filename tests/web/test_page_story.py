@@ -10,12 +10,11 @@ import loudsync
 from loudsync import ServerSettings, SessionServer, events
 from page_opener import (
     PageOpener,
-    button,
     ending,
     fault,
-    field,
     go_to,
     join,
+    kick,
     member,
     start,
     state,
@@ -90,9 +89,7 @@ async def test_an_evening(
             assert await member(bob, "Bob").get_attribute("data-member") == ids["Bob"]
 
             # One is removed and can't return.
-            await button(host, "Remove Sara").click()
-            await field(host, "Reason, for them to read").fill("Too loud")
-            await button(host, "Remove").click()
+            await kick(host, "Sara", "Too loud")
             await expect(ending(sara)).to_have_text(
                 "You were removed from the party: Too loud"
             )
