@@ -1,11 +1,10 @@
 """What a connection is owed within one turn of the loop leaves in one write."""
 
 import asyncio
-from types import SimpleNamespace
 from typing import Any, cast
 
 from loudsync.server.frames import close_frame, text_frame
-from loudsync.server.websocket import Ending, PicowsTransport, WebSocket, WriteTurn
+from loudsync.server.websocket import Ending, WebSocket, WriteTurn
 
 
 class CountingTcp:
@@ -15,6 +14,9 @@ class CountingTcp:
         self.writes: list[bytes] = []
         self.waiting = waiting
         self.was_aborted = False
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        pass
 
     def write(self, data: bytes) -> None:
         self.writes.append(data)
@@ -41,11 +43,16 @@ class Heard:
 
 def opened(tcp: CountingTcp, *, limit: int = 1000) -> tuple[WebSocket, Heard]:
     turn = WriteTurn(asyncio.get_running_loop())
-    socket = WebSocket(turn, max_message_bytes=100, max_outgoing_bytes=limit)
+    socket = WebSocket(
+        turn,
+        max_message_bytes=100,
+        max_outgoing_bytes=limit,
+        on_closed=lambda: None,
+    )
     heard = Heard()
     socket.handle_with(cast("Any", heard))
-    transport = PicowsTransport(cast("Any", tcp), socket, lambda _: None)
-    socket.on_ws_connected(cast("Any", SimpleNamespace(underlying_transport=transport)))
+    socket.open(cast("Any", tcp), b"key")
+    tcp.writes.clear()  # the answer to the upgrade
     return socket, heard
 
 

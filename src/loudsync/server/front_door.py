@@ -1,6 +1,6 @@
 """One port for everybody: reads the request head, then hands the transport on.
 
-A WebSocket upgrade goes to picows, any other request to aiohttp.
+A WebSocket upgrade gets a ``WebSocket``, any other request aiohttp.
 """
 
 import asyncio
@@ -9,9 +9,9 @@ from collections.abc import Callable
 from typing import Final, Protocol, cast
 
 from loudsync.server.addresses import ProxyTrust
+from loudsync.server.head_timeouts import HeadTimeouts
 from loudsync.server.lingering import Lingerer
 from loudsync.server.origins import OriginRule
-from loudsync.server.picows_protocol import SocketProtocol
 from loudsync.server.refusals import (
     BIG_HEAD,
     FOREIGN_ORIGIN,
@@ -47,6 +47,7 @@ class FrontDoor:
     Attributes:
         is_open: Whether anybody is let in; false while shutting down.
         visitors: Who is connected.
+        timeouts: Ends connections whose request head takes too long.
         tls: What connections are secured with from now on; ``None``: plain.
     """
 
@@ -68,6 +69,7 @@ class FrontDoor:
         self._accept = accept
         self._http = http
         self._origins = OriginRule(settings.allowed_origins, settings.public_url)
+        self.timeouts = HeadTimeouts(settings.head_timeout_s)
         self._turn = WriteTurn(asyncio.get_running_loop())
 
     def refusal_of(self, head: RequestHead, visit: Visit) -> Refusal | None:
@@ -92,10 +94,10 @@ class FrontDoor:
             self._turn,
             max_message_bytes=settings.max_message_bytes,
             max_outgoing_bytes=settings.max_outgoing_bytes,
+            on_closed=visit.end,
         )
         self._accept(socket, visit)
-        protocol = SocketProtocol(socket, settings.max_message_bytes, visit.end)
-        protocol.start(transport, key, rest)
+        socket.open(transport, key, rest)
 
     def open_http(
         self, transport: asyncio.Transport, visit: Visit, data: bytes
@@ -108,40 +110,37 @@ class FrontDoor:
 
 
 class Doorway(asyncio.Protocol):
-    """A connection whose request head is not complete yet.
+    """A connection whose request head is not complete yet."""
 
-    Args:
-        visit: Who it is, where that was asked before; else the transport tells.
-    """
+    __slots__ = ("_door", "_head", "_is_open", "_transport", "_visit")
 
-    def __init__(self, door: FrontDoor, visit: Visit | None = None) -> None:
+    def __init__(self, door: FrontDoor, visit: Visit) -> None:
         self._door = door
         self._visit = visit
-        self._head = bytearray()
+        self._head = b""
+        self._is_open = False
         self._transport: asyncio.Transport | None = None
-        self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Wait for the head, for so long; or say that there is no room."""
         # A stream's transport, though uvloop's is no subclass of asyncio's.
         self._transport = cast("asyncio.Transport", transport)
-        if self._visit is None:
-            peer = transport.get_extra_info("peername")
-            descriptor = transport.get_extra_info("socket").fileno()
-            self._visit = self._door.visitors.enter(_address(peer), descriptor)
         self._visit.transport = self._transport
         if not self._door.is_open:
             self._refuse(SHUTTING_DOWN)
         elif self._visit.refusal is not None:
             self._refuse(self._visit.refusal)
         else:
-            loop = asyncio.get_running_loop()
-            timeout_s = self._door.settings.head_timeout_s
-            self._timer = loop.call_later(timeout_s, self._refuse, SLOW_HEAD)
+            self._is_open = True
+            self._door.timeouts.add(self.took_too_long)
+
+    def took_too_long(self) -> None:
+        """Refuse a connection whose head is not here in time."""
+        self._refuse(SLOW_HEAD)
 
     def data_received(self, data: bytes) -> None:
         """Take a piece of the head; hand over once it is whole."""
-        if self._transport is None or self._timer is None:
+        if not self._is_open:
             return
         searched = max(0, len(self._head) - len(_HEAD_END) + 1)
         self._head += data
@@ -151,18 +150,17 @@ class Doorway(asyncio.Protocol):
         if size > self._door.settings.max_head_bytes:
             self._refuse(BIG_HEAD)
         elif end >= 0:
-            self._hand_over(bytes(self._head), end)
+            self._hand_over(end)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         """Forget a connection that ended before it asked for anything."""
-        self._cancel_timer()
-        if self._visit is not None:
-            self._visit.end()
+        self._stop_waiting()
+        self._visit.end()
 
-    def _hand_over(self, data: bytes, end: int) -> None:
-        self._cancel_timer()
-        transport, visit = self._transport, self._visit
-        if transport is None or visit is None:
+    def _hand_over(self, end: int) -> None:
+        self._stop_waiting()
+        transport, visit, data = self._transport, self._visit, self._head
+        if transport is None:
             return
         head = parse_head(data[:end])
         if head is None:
@@ -177,9 +175,9 @@ class Doorway(asyncio.Protocol):
             self._door.open_http(transport, visit, data)
 
     def _refuse(self, refusal: Refusal) -> None:
-        self._cancel_timer()
-        self._head.clear()  # the connection lingers; what it sent need not
-        if self._transport is None or self._visit is None:
+        self._stop_waiting()
+        self._head = b""  # the connection lingers; what it sent need not
+        if self._transport is None:
             return
         if self._visit.refusal is not None and not self._visit.may_hear_why:
             self._transport.abort()
@@ -187,12 +185,6 @@ class Doorway(asyncio.Protocol):
         self._transport.write(refusal.as_bytes())
         Lingerer(self._transport, self.connection_lost)
 
-    def _cancel_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-
-def _address(peer: object) -> str:
-    """Return the address of a socket's peer; empty where it has none."""
-    return str(peer[0]) if isinstance(peer, tuple) and peer else ""
+    def _stop_waiting(self) -> None:
+        self._is_open = False
+        self._door.timeouts.discard(self.took_too_long)

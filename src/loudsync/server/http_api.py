@@ -81,6 +81,8 @@ class ListedSession(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 class HttpApi:
     """Serves HTTP connections that the front door hands over.
 
+    Making it reads the page's files; only ``start`` needs the loop.
+
     Args:
         is_ready: Whether new guests are welcome; false while shutting down.
         around: What connections share: who runs the sessions, limits, time.
@@ -104,6 +106,7 @@ class HttpApi:
         self._is_ready = is_ready
         self._base_url = base_url
         self._is_secure = is_secure
+        self._page_files = page_files()
         self._site: web.AppRunner | None = None
 
     async def start(self) -> None:
@@ -122,7 +125,10 @@ class HttpApi:
                 web.get("/sessions/{id}/qr.svg", self._draw_link),
                 web.delete("/sessions/{id}", self._close_session),
                 web.delete("/sessions/{id}/members/{member}", self._kick_member),
-                *[web.get(path, _page(file)) for path, file in page_files().items()],
+                *[
+                    web.get(path, _page(file))
+                    for path, file in self._page_files.items()
+                ],
             ]
         )
         self._site = web.AppRunner(app, access_log=None, handle_signals=False)

@@ -7,57 +7,36 @@ else.
 
 import logging
 import sys
-from typing import Any, Literal
-
-import structlog
-from structlog.typing import Processor
+from collections.abc import MutableMapping
+from typing import Any, Final, Literal
 
 LogFormat = Literal["console", "json"]
 
-_shared: list[Processor] = [
-    structlog.stdlib.add_log_level,
-    structlog.processors.TimeStamper(fmt="iso", utc=True),
-]
+_LOGGINGS_OWN: Final = ("exc_info", "stack_info", "stacklevel")
 
 
-def get_logger(name: str) -> Any:  # structlog's bound loggers are lazy
+class _EventLogger(logging.LoggerAdapter[logging.Logger]):
+    """Takes an event's fields as keyword arguments."""
+
+    def process(
+        self, msg: Any, kwargs: MutableMapping[str, Any]
+    ) -> tuple[Any, MutableMapping[str, Any]]:
+        own = {name: kwargs.pop(name) for name in _LOGGINGS_OWN if name in kwargs}
+        return msg, {**own, "extra": kwargs}
+
+
+def get_logger(name: str) -> Any:  # an adapter's type knows of no fields
     """Return a logger for ``log.info("event_name", key=value)`` calls."""
-    return structlog.wrap_logger(
-        logging.getLogger(f"loudsync.{name}"),
-        processors=[
-            structlog.stdlib.filter_by_level,
-            structlog.stdlib.render_to_log_kwargs,
-        ],
-        wrapper_class=structlog.stdlib.BoundLogger,
-    )
+    return _EventLogger(logging.getLogger(f"loudsync.{name}"))
 
 
 def configure_logs(log_format: LogFormat, level: int = logging.INFO) -> None:
     """Print logs to standard error, for people or one JSON object a line."""
-    renderers: list[Processor]
-    if log_format == "json":
-        renderers = [
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ]
-    else:
-        renderers = [
-            structlog.dev.ConsoleRenderer(
-                colors=sys.stderr.isatty(),
-                # The default shows local variables, and tokens may be among them.
-                exception_formatter=structlog.dev.plain_traceback,
-            )
-        ]
+    # structlog brings rich with it, and programs with logs of their own need neither.
+    from loudsync.server.log_lines import formatter
+
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[structlog.stdlib.ExtraAdder(), *_shared],
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                *renderers,
-            ],
-        )
-    )
+    handler.setFormatter(formatter(log_format, colors=sys.stderr.isatty()))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)

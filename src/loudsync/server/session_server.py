@@ -6,7 +6,7 @@ import errno
 import socket
 import ssl
 from types import TracebackType
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from loudsync.core import Registry
 from loudsync.errors import LoudSyncError, StartFailed
@@ -17,25 +17,28 @@ from loudsync.server.connection import ServerConnection, Surroundings
 from loudsync.server.creation import DEFAULT_HOST_NAME, new_token, session_spec
 from loudsync.server.front_door import FrontDoor
 from loudsync.server.hosting import HostedSession
-from loudsync.server.http_api import HttpApi
+from loudsync.server.late_http import LateHttp
 from loudsync.server.links import base_url, check_public_url, join_link, reachable_host
 from loudsync.server.listener import Listener
 from loudsync.server.liveness import Liveness
 from loudsync.server.logs import get_logger
-from loudsync.server.metrics import Metrics
 from loudsync.server.origins import OriginRule
 from loudsync.server.runner import Runner
-from loudsync.server.settings import DEFAULT_MAX_MEMBERS, ServerSettings
+from loudsync.server.settings import (
+    DEFAULT_MAX_MEMBERS,
+    DEFAULT_PORT,
+    EVERY_INTERFACE,
+    ServerSettings,
+)
 from loudsync.server.stats import ServerStats
 from loudsync.server.store import MemoryStore, SessionStore
 from loudsync.server.visitors import Visit
 from loudsync.server.websocket import WebSocket
 
+if TYPE_CHECKING:
+    from loudsync.server.http_api import HttpApi
+
 log = get_logger("server")
-
-DEFAULT_PORT: Final = 8080
-
-EVERY_INTERFACE: Final = "0.0.0.0"  # noqa: S104  # guests come over the network
 
 SHUTDOWN_REASON: Final = "Server shutting down"
 
@@ -115,7 +118,6 @@ class SessionServer:
         async with contextlib.AsyncExitStack() as undo:
             undo.push_async_callback(self._store.close)
             parts.runner.restore(self._store.load())
-            await parts.http.start()
             undo.push_async_callback(parts.http.stop)
             try:
                 await parts.listener.start(self._host, self._port)
@@ -273,11 +275,12 @@ class _Parts:
 
     def __init__(self, server: SessionServer) -> None:
         settings = server.settings
+        self._server = server
         self.stats = ServerStats()
         clock = server._clock or SystemClock()  # noqa: SLF001  # its own parts
-        registry = Registry(settings.rules, settings.max_sessions)
+        self.registry = Registry(settings.rules, settings.max_sessions)
         self.runner = Runner(
-            registry,
+            self.registry,
             server._store,  # noqa: SLF001
             clock,
             settings,
@@ -285,18 +288,7 @@ class _Parts:
         )
         self.around = Surroundings(self.runner, clock, settings, self.stats)
         self.liveness = Liveness(self.around)
-        self.http = HttpApi(
-            self.around,
-            Metrics(
-                self.stats,
-                registry,
-                lambda: len(self.door.visitors),
-                lambda: server._store.has_room,  # noqa: SLF001
-            ),
-            is_ready=lambda: self.door.is_open,
-            base_url=lambda: server.url,
-            is_secure=server.is_secure,
-        )
+        self.http = LateHttp(self._load_http)
         self.door = FrontDoor(
             settings,
             self._accept,
@@ -307,6 +299,25 @@ class _Parts:
 
     def _accept(self, socket: WebSocket, visit: Visit) -> None:
         socket.handle_with(ServerConnection(socket, self.around, visit.address))
+
+    def _load_http(self) -> "HttpApi":
+        # Imported when it is called: `late_http` says why.
+        from loudsync.server.http_api import HttpApi
+        from loudsync.server.metrics import Metrics
+
+        server = self._server
+        return HttpApi(
+            self.around,
+            Metrics(
+                self.stats,
+                self.registry,
+                lambda: len(self.door.visitors),
+                lambda: server._store.has_room,  # noqa: SLF001  # its own parts
+            ),
+            is_ready=lambda: self.door.is_open,
+            base_url=lambda: server.url,
+            is_secure=server.is_secure,
+        )
 
     def close_newcomers(self) -> None:
         """Close the connections that never joined."""

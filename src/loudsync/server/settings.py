@@ -9,6 +9,10 @@ from loudsync.core import MAX_SESSIONS, NS_PER_S, SessionRules
 from loudsync.errors import InvalidSetting
 from loudsync.protocol import HEARTBEAT_TIMEOUT_S
 
+DEFAULT_PORT: Final = 8080
+
+EVERY_INTERFACE: Final = "0.0.0.0"  # noqa: S104  # guests come over the network
+
 MAX_MEMBERS: Final = 10_000
 """Seats of one session at most (contract, section 7)."""
 

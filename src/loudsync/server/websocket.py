@@ -1,28 +1,39 @@
 """Frames to messages: one WebSocket, and nothing of LoudSync.
 
-picows parses frames; this puts messages together from them, holds what picows
-leaves open (reserved bits, fragments, UTF-8, close codes), and writes what a
-connection is owed once a turn of the event loop. RFC 6455 is the source.
+``FrameReader`` takes the bytes apart; this puts messages together, holds the
+rules about fragments, UTF-8 and close codes, and writes what a connection is
+owed once a turn of the event loop. RFC 6455 is the source.
 """
 
 import asyncio
+import base64
 import codecs
+import hashlib
 from collections.abc import Callable
 from enum import Enum
 from typing import Final, Protocol
 
-from picows import WSFrame, WSListener, WSMsgType, WSTransport
-
+from loudsync.server.frame_reader import (
+    CLOSE,
+    CONTINUATION,
+    FIN,
+    PING,
+    PONG,
+    PROTOCOL_ERROR,
+    TEXT,
+    TOO_BIG,
+    FrameReader,
+)
 from loudsync.server.frames import close_frame, ping_frame, pong_frame
 from loudsync.server.lingering import Lingerer
-from loudsync.server.unfinished_frame import UnfinishedFrame
+from loudsync.server.logs import get_logger
+
+log = get_logger("server")
 
 _NORMAL: Final = 1000
-_PROTOCOL_ERROR: Final = 1002
 _NO_STATUS: Final = 1005
 _ABNORMAL: Final = 1006
 _INVALID_TEXT: Final = 1007
-_TOO_BIG: Final = 1009
 _INTERNAL_ERROR: Final = 1011
 
 _SENDABLE_CODES: Final = frozenset(
@@ -90,50 +101,19 @@ class WriteTurn:
             socket.flush()
 
 
-class PicowsTransport:
-    """The TCP transport as picows sees it.
+_WHOLE_TEXT: Final = TEXT | FIN
 
-    All that picows writes after the upgrade is the close frame for a fault it
-    found, and it does so before it delivers the frame ahead of the faulty one.
-    So that frame is kept until ``WebSocket.settle`` is called for it. A close
-    lingers; all else is as it is.
-    """
+_ACCEPTED: Final = (
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+    b"Connection: Upgrade\r\nSec-WebSocket-Accept: %b\r\n\r\n"
+)
+_KEY_SUFFIX: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+"""What a server shows its understanding with (RFC 6455, section 4.2.2)."""
 
-    __slots__ = ("_lost", "_socket", "tcp")
-
-    def __init__(
-        self,
-        tcp: asyncio.Transport,
-        socket: "WebSocket",
-        lost: Callable[[Exception | None], None],
-    ) -> None:
-        self.tcp = tcp
-        self._socket = socket
-        self._lost = lost
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self.tcp, name)
-
-    def get_write_buffer_size(self) -> int:
-        """Look busy, or picows would write to the socket past this transport."""
-        return 1
-
-    def write(self, data: bytes) -> None:
-        """Send the answer to the upgrade; keep a close frame for later."""
-        if self._socket.is_open:
-            self._socket.fault_found(bytes(data))
-        else:
-            self.tcp.write(data)
-
-    def close(self) -> None:
-        """Close once what was written is sent and the peer could read it."""
-        if not self.tcp.is_closing() and not isinstance(
-            self.tcp.get_protocol(), Lingerer
-        ):
-            Lingerer(self.tcp, self._lost)
+_new_decoder = codecs.getincrementaldecoder("utf-8")
 
 
-class WebSocket(WSListener):
+class WebSocket(asyncio.Protocol):
     """One WebSocket of a server, from the upgrade to the end.
 
     Args:
@@ -142,63 +122,73 @@ class WebSocket(WSListener):
         max_outgoing_bytes: A backlog starts with what one turn owes and may
             grow by this much; then the connection is dropped, unread data
             and all, because the peer does not read.
-
-    Attributes:
-        unread_bytes: What of the last read belongs to a frame that is not
-            whole yet; who feeds picows sets it to the size of the read.
+        on_closed: Called once the transport is closed.
     """
 
     __slots__ = (
         "_allowance",
         "_decoder",
+        "_early_decoder",
         "_ending",
         "_fragments",
         "_fragments_bytes",
         "_fragments_taken",
         "_handler",
+        "_is_reading",
         "_max_message_bytes",
         "_max_outgoing_bytes",
         "_on_alive",
+        "_on_closed",
         "_owed",
         "_owed_bytes",
-        "_picows_goodbye",
-        "_tcp",
+        "_reader",
         "_transport",
         "_turn",
-        "_unfinished",
-        "unread_bytes",
     )
 
     def __init__(
-        self, turn: WriteTurn, *, max_message_bytes: int, max_outgoing_bytes: int
+        self,
+        turn: WriteTurn,
+        *,
+        max_message_bytes: int,
+        max_outgoing_bytes: int,
+        on_closed: Callable[[], None],
     ) -> None:
         self._turn = turn
         self._max_message_bytes = max_message_bytes
         self._max_outgoing_bytes = max_outgoing_bytes
         self._allowance = max_outgoing_bytes
+        self._on_closed = on_closed
+        self._reader = FrameReader(max_message_bytes)
         self._handler: SocketHandler | None = None
-        self._transport: WSTransport | None = None
-        self._tcp: asyncio.Transport | None = None
+        self._transport: asyncio.Transport | None = None
         self._owed: list[bytes] = []
         self._owed_bytes = 0
+        self._is_reading = False
         self._fragments: bytearray | None = None
         self._fragments_bytes = 0
         self._fragments_taken = 0
         self._decoder: codecs.IncrementalDecoder | None = None
+        self._early_decoder: codecs.IncrementalDecoder | None = None
         self._on_alive: Callable[[], None] | None = None
-        self._picows_goodbye = b""
         self._ending: Ending | None = None
-        self._unfinished: UnfinishedFrame | None = None
-        self.unread_bytes = 0
-
-    @property
-    def is_open(self) -> bool:
-        """Whether the upgrade has been answered."""
-        return self._tcp is not None
 
     def handle_with(self, handler: SocketHandler) -> None:
         """Say who hears what comes in; before the first byte does."""
         self._handler = handler
+
+    def open(self, transport: asyncio.Transport, key: bytes, rest: bytes = b"") -> None:
+        """Answer the upgrade, then read what came behind the request's head.
+
+        Args:
+            key: The request's ``Sec-WebSocket-Key``, checked.
+        """
+        self._transport = transport
+        transport.set_protocol(self)
+        digest = hashlib.sha1(key + _KEY_SUFFIX, usedforsecurity=False).digest()
+        transport.write(_ACCEPTED % base64.b64encode(digest))
+        if rest:
+            self.data_received(rest)
 
     # --- What the handler may do --------------------------------------------
 
@@ -206,7 +196,7 @@ class WebSocket(WSListener):
         """Send a ready frame at the end of this turn; nothing after the end."""
         if self._ending is not None:
             return
-        if not self._owed:
+        if not self._owed and not self._is_reading:
             self._turn.add(self)
         self._owed.append(frame)
         self._owed_bytes += len(frame)
@@ -225,165 +215,163 @@ class WebSocket(WSListener):
     def abort(self) -> None:
         """Drop the connection at once, whatever is still owed."""
         self._ending = self._ending or Ending.CLOSED
-        if self._tcp is not None:
-            self._tcp.abort()
+        if self._transport is not None:
+            self._transport.abort()
 
     def flush(self) -> None:
         """Write what is owed; drop a peer that let too much pile up."""
-        owed, tcp = self._owed, self._tcp
-        if not owed or tcp is None:
+        owed, transport = self._owed, self._transport
+        if not owed or transport is None:
             return
         data = owed[0] if len(owed) == 1 else b"".join(owed)
         owed.clear()
         self._owed_bytes = 0
-        if tcp.is_closing():
+        if transport.is_closing():
             return
-        waiting = tcp.get_write_buffer_size()
+        waiting = transport.get_write_buffer_size()
         if waiting == 0:
             self._allowance = self._max_outgoing_bytes + len(data)
         elif waiting + len(data) > self._allowance:
             self._end(Ending.OVERFLOW, _ABNORMAL)
-            tcp.abort()
+            transport.abort()
             return
-        tcp.write(data)
+        transport.write(data)
 
-    # --- What picows reports ------------------------------------------------
+    # --- What the transport reports (asyncio.Protocol) ----------------------
 
-    def on_ws_connected(self, transport: WSTransport) -> None:
-        """Take the transport over once the upgrade is answered."""
-        self._transport = transport
-        lingering: object = transport.underlying_transport
-        if not isinstance(lingering, PicowsTransport):
-            raise TypeError("picows must get its transport as a PicowsTransport")
-        self._tcp = lingering.tcp
-
-    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:  # noqa: ARG002
-        """Take one frame; its payload is copied, the view dies with the call."""
+    def data_received(self, data: bytes) -> None:
+        """Take a read: its frames, in order, then what it says of the next one."""
         if self._ending is not None:
             return
-        self.unread_bytes = frame.tail_size
-        self._unfinished = None
-        kind = frame.msg_type
-        if frame.rsv1 or frame.rsv2 or frame.rsv3:
-            self._fail(_PROTOCOL_ERROR, "Reserved bits must be 0")
-            return
-        if kind == WSMsgType.CLOSE:
-            self._take_close(frame.get_payload_as_bytes())
-            return
-        if self._on_alive is not None:
-            on_alive, self._on_alive = self._on_alive, None
-            on_alive()
-        if kind == WSMsgType.TEXT and frame.fin and self._fragments is None:
-            self._take_text(frame)
-        elif kind in _MESSAGE_FRAMES:
-            self._take_fragment(frame)
-        elif kind == WSMsgType.PONG:
-            self._listener.pong_received(frame.get_payload_as_bytes())
-        else:
-            self._listener.overhead_received()
-            self.send(pong_frame(frame.get_payload_as_bytes()))
+        # What this read's messages are answered with needs no turn to wait for.
+        self._is_reading = True
+        try:
+            self._take_read(data)
+        except Exception:
+            # A fault of ours: the connection ends, its seat waits, the rest go on.
+            log.exception("connection_failed")
+            goodbye = close_frame(_INTERNAL_ERROR, "Internal error")
+            self._finish(Ending.LOST, goodbye, _INTERNAL_ERROR)
+        finally:
+            self._is_reading = False
+        self.flush()
 
-    def on_ws_disconnected(self, transport: WSTransport) -> None:  # noqa: ARG002
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         """Hear that TCP is closed, by whomever."""
         self._end(self._ending or Ending.LOST, _ABNORMAL)
         self._handler = None
-
-    def fault_found(self, goodbye: bytes) -> None:
-        """Keep picows' close frame for a fault until ``settle``."""
-        self._picows_goodbye = goodbye
-
-    def settle(self, data: bytes) -> None:
-        """Look at what picows left of a read, now that its frames are done.
-
-        Fails for a fault that picows found, and for text in an unfinished
-        frame that can't be UTF-8.
-
-        Args:
-            data: The read; its last ``unread_bytes`` are the unfinished frame's.
-        """
-        if self._ending is not None:
-            return
-        if self._picows_goodbye:
-            code = int.from_bytes(self._picows_goodbye[2:4], "big")
-            # 1011 is picows' word for an exception of ours: not the peer's fault.
-            ending = Ending.LOST if code == _INTERNAL_ERROR else Ending.FAULT
-            self._finish(ending, self._picows_goodbye, code)
-        elif self.unread_bytes:
-            if self._unfinished is None:
-                self._unfinished = UnfinishedFrame(
-                    self._fragments is not None, self._decoder
-                )
-            if not self._unfinished.may_be_text(data[-self.unread_bytes :]):
-                self._fail(_INVALID_TEXT, "Text must be UTF-8")
-
-    def pause_writing(self) -> None:
-        """Nothing to pause: ``flush`` looks at what waits."""
-
-    def resume_writing(self) -> None:
-        """Nothing to resume."""
+        self._on_closed()
 
     # --- Parts of the above -------------------------------------------------
 
-    @property
-    def _listener(self) -> SocketHandler:
-        if self._handler is None:
+    def _take_read(self, data: bytes) -> None:
+        handler = self._handler
+        if handler is None:
             raise RuntimeError("handle_with comes before the first frame")
-        return self._handler
+        reader = self._reader
+        for first, payload in reader.frames(data):
+            if self._on_alive is not None and first != CLOSE:
+                on_alive, self._on_alive = self._on_alive, None
+                on_alive()
+            if first == _WHOLE_TEXT and self._fragments is None:
+                try:
+                    text = payload.decode()
+                except UnicodeDecodeError:
+                    self._fail(_INVALID_TEXT, "Text must be UTF-8")
+                    return
+                handler.text_received(text)
+            else:
+                self._take_other(handler, first, payload)
+            if self._ending is not None:
+                return
+            self._early_decoder = None
+        if reader.fault is not None:
+            self._fail(*reader.fault)
+        elif reader.arrived is not None:
+            self._look_ahead(*reader.arrived)
 
-    def _take_text(self, frame: WSFrame) -> None:
+    def _take_other(self, handler: SocketHandler, first: int, payload: bytes) -> None:
+        if first == PONG:
+            handler.pong_received(payload)
+        elif first == PING:
+            handler.overhead_received()
+            self.send(pong_frame(payload))
+        elif first == CLOSE:
+            self._take_close(payload)
+        else:
+            self._take_fragment(handler, first, payload)
+
+    def _look_ahead(self, first: int, part: bytes) -> None:
+        """Refuse text that can't become UTF-8 before its frame is whole.
+
+        RFC 6455, section 8.1; Autobahn's cases 6.4.
+        """
+        in_message = self._fragments is not None
+        kind = first & ~FIN
+        if kind == TEXT and not in_message:
+            state = None
+        elif kind == CONTINUATION and self._decoder is not None:
+            state = self._decoder.getstate()
+        else:
+            return  # no text, or wrong in a way that shows once it is whole
+        if self._early_decoder is None:
+            self._early_decoder = _new_decoder()
+            if state is not None:
+                self._early_decoder.setstate(state)
         try:
-            text = frame.get_payload_as_utf8_text()
+            self._early_decoder.decode(part)
         except UnicodeDecodeError:
             self._fail(_INVALID_TEXT, "Text must be UTF-8")
-            return
-        self._listener.text_received(text)
 
-    def _take_fragment(self, frame: WSFrame) -> None:
-        starts = frame.msg_type != WSMsgType.CONTINUATION
-        if starts == (self._fragments is not None):
-            self._fail(_PROTOCOL_ERROR, "Fragments out of order")
+    def _take_fragment(self, handler: SocketHandler, first: int, data: bytes) -> None:
+        kind, is_last = first & ~FIN, bool(first & FIN)
+        if (kind != CONTINUATION) == (self._fragments is not None):
+            self._fail(PROTOCOL_ERROR, "Fragments out of order")
             return
         if self._fragments is None:
             self._fragments = bytearray()
-            if frame.msg_type == WSMsgType.TEXT:
-                self._decoder = codecs.getincrementaldecoder("utf-8")()
+            if kind == TEXT:
+                self._decoder = _new_decoder()
         # An empty fragment costs a byte too, or there could be any number.
-        self._fragments_bytes += max(1, frame.payload_size)
+        self._fragments_bytes += max(1, len(data))
         if self._fragments_bytes > self._max_message_bytes:
-            self._fail(_TOO_BIG, f"At most {self._max_message_bytes} bytes a message")
+            self._fail(TOO_BIG, f"At most {self._max_message_bytes} bytes a message")
             return
         self._fragments_taken += 1
         if self._fragments_taken % _FRAGMENTS_PER_CHARGE == 0:
-            self._listener.overhead_received()
-        data = frame.get_payload_as_bytes()
+            handler.overhead_received()
         if self._decoder is not None:
             try:
-                self._decoder.decode(data, bool(frame.fin))
+                self._decoder.decode(data, is_last)
             except UnicodeDecodeError:
                 self._fail(_INVALID_TEXT, "Text must be UTF-8")
                 return
         # One array: thousands of tiny objects would take forty times the bytes.
         self._fragments += data
-        if frame.fin:
-            self._deliver_fragments()
+        if is_last:
+            self._deliver_fragments(handler)
 
-    def _deliver_fragments(self) -> None:
+    def _deliver_fragments(self, handler: SocketHandler) -> None:
         data, is_text = bytes(self._fragments or b""), self._decoder is not None
         self._fragments, self._fragments_bytes, self._decoder = None, 0, None
         if is_text:
-            self._listener.text_received(data.decode())
+            handler.text_received(data.decode())
         else:
-            self._listener.binary_received(data)
+            handler.binary_received(data)
 
     def _take_close(self, payload: bytes) -> None:
         if not payload:
             self._finish(Ending.PEER_CLOSED, close_frame(None), _NO_STATUS)
             return
         code = int.from_bytes(payload[:2], "big")
-        if code in _SENDABLE_CODES or 3000 <= code < 5000:
-            self._finish(Ending.PEER_CLOSED, close_frame(code), code)
+        if len(payload) == 1:
+            self._fail(PROTOCOL_ERROR, "A close code has two bytes")
+        elif code not in _SENDABLE_CODES and not 3000 <= code < 5000:
+            self._fail(PROTOCOL_ERROR, f"{code} is not a close code to send")
+        elif not _is_utf8(payload[2:]):
+            self._fail(_INVALID_TEXT, "Text must be UTF-8")
         else:
-            self._fail(_PROTOCOL_ERROR, f"{code} is not a close code to send")
+            self._finish(Ending.PEER_CLOSED, close_frame(code), code)
 
     def _fail(self, code: int, reason: str) -> None:
         self._finish(Ending.FAULT, close_frame(code, reason), code)
@@ -395,8 +383,9 @@ class WebSocket(WSListener):
         self.send(goodbye)
         self.flush()
         self._end(ending, code)
-        if self._transport is not None:
-            self._transport.disconnect()
+        transport = self._transport
+        if transport is not None and not transport.is_closing():
+            Lingerer(transport, self.connection_lost)
 
     def _end(self, ending: Ending, code: int) -> None:
         """Report the end, once; of one that we made, when TCP is closed too."""
@@ -407,4 +396,9 @@ class WebSocket(WSListener):
             handler.ended(ending, code)
 
 
-_MESSAGE_FRAMES = frozenset({WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION})
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

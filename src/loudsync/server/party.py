@@ -6,12 +6,13 @@ from contextlib import asynccontextmanager
 
 from loudsync.server.creation import DEFAULT_HOST_NAME
 from loudsync.server.hosting import HostedSession
-from loudsync.server.session_server import (
+from loudsync.server.session_server import SessionServer
+from loudsync.server.settings import (
+    DEFAULT_MAX_MEMBERS,
     DEFAULT_PORT,
     EVERY_INTERFACE,
-    SessionServer,
+    ServerSettings,
 )
-from loudsync.server.settings import DEFAULT_MAX_MEMBERS, ServerSettings
 
 
 @asynccontextmanager
