@@ -5,9 +5,11 @@ What happens there comes as the typed ``events``; what goes wrong, as the typed
 ``errors``.
 """
 
+from typing import TYPE_CHECKING
+
 from loudsync import errors
+from loudsync._late import late_names
 from loudsync._version import __version__
-from loudsync.client import Client, ClientSettings, join
 from loudsync.core import events
 from loudsync.errors import LoudSyncError
 from loudsync.protocol import (
@@ -18,13 +20,30 @@ from loudsync.protocol import (
     MemberInfo,
     SessionInfo,
 )
-from loudsync.server import (
-    EventStream,
-    HostedSession,
-    ServerSettings,
-    SessionServer,
-    host,
-)
+
+if TYPE_CHECKING:
+    from loudsync.client import Client, ClientSettings, join
+    from loudsync.server import (
+        EventStream,
+        HostedSession,
+        ServerSettings,
+        SessionServer,
+        host,
+    )
+else:
+    __getattr__, __dir__ = late_names(
+        __name__,
+        {
+            "loudsync.client": ("Client", "ClientSettings", "join"),
+            "loudsync.server": (
+                "EventStream",
+                "HostedSession",
+                "ServerSettings",
+                "SessionServer",
+                "host",
+            ),
+        },
+    )
 
 __all__ = [
     "Client",

@@ -112,13 +112,16 @@ def test_close_codes_exist() -> None:
 async def test_http_tables_have_every_route() -> None:
     async with SessionServer(host="127.0.0.1", port=0) as server:
         assert server._parts is not None
-        site = server._parts.http._site
+        http = server._parts._load_http()
+        await http.start()
+        site = http._site
         assert site is not None
         routes = {
             f"{route.method} {_nameless(route.resource.canonical)}"
             for route in site.app.router.routes()
             if route.resource is not None and route.method != "HEAD"
         }
+        await http.stop()
     of_the_page = {f"GET {path}" for path in page_files() if path != "/"}
     for page in (README, PROTOCOL):
         rows = table(page, "Request", "Who", "Answer")

@@ -1,9 +1,10 @@
 """The command line: arguments and wiring, no rules.
 
-``app`` has the commands and ``options`` what they take; ``parties`` runs them
-on the loop that ``runtime`` makes; ``output`` shows what happens, as ``screen``
-draws the ``views`` or ``words`` puts it, through ``printer``, and ``held`` keeps
-logs off the screen; ``problems`` says what went wrong.
+``app`` has the commands and ``options`` what they take; ``parties`` and
+``visits`` run them on the loop that ``runtime`` makes; ``output`` shows what
+happens, as ``words`` puts it, and ``live`` as ``screen`` draws the ``views``,
+through ``printer``; ``held`` keeps logs off the screen; ``problems`` says what
+went wrong.
 """
 
 import os

@@ -1,4 +1,8 @@
-"""The commands and their arguments."""
+"""The commands and their arguments.
+
+Each command imports what it runs: a guest needs no server, a server no client,
+and ``--help`` neither.
+"""
 
 import asyncio
 import getpass
@@ -9,24 +13,20 @@ import typer
 
 from loudsync._version import __version__
 from loudsync.cli import options as take
-from loudsync.cli.parties import (
-    PartyOptions,
-    ServerOptions,
-    host_party,
-    join_party,
-    serve,
-)
 from loudsync.cli.problems import (
     SETTINGS_OF_A_CLIENT,
     SETTINGS_OF_A_SERVER,
     wrong_usage,
 )
 from loudsync.cli.runtime import Command, run
-from loudsync.client import join, parse_address
 from loudsync.errors import InvalidSetting
-from loudsync.server import DEFAULT_MAX_MEMBERS, DEFAULT_PORT, ServerSettings
 from loudsync.server.creation import DEFAULT_HOST_NAME
-from loudsync.server.session_server import EVERY_INTERFACE
+from loudsync.server.settings import (
+    DEFAULT_MAX_MEMBERS,
+    DEFAULT_PORT,
+    EVERY_INTERFACE,
+    ServerSettings,
+)
 
 DEFAULT_SERVER: Final = f"http://localhost:{DEFAULT_PORT}"
 
@@ -117,6 +117,8 @@ def host_command(
     It shows the party's code and link, and who is there, until Ctrl-C ends the
     party for everybody.
     """
+    from loudsync.cli.parties import PartyOptions, ServerOptions, host_party
+
     party = PartyOptions(name, host_name, max_members, session_id, listed)
 
     async def command(stop: asyncio.Event) -> int:
@@ -176,6 +178,7 @@ def serve_command(
     Hosts open their parties with POST /sessions. Ctrl-C closes every party,
     or with --state leaves them for the next start.
     """
+    from loudsync.cli.parties import ServerOptions, serve
 
     async def command(stop: asyncio.Event) -> int:
         options = ServerOptions(
@@ -222,6 +225,8 @@ def join_command(
     json: take.Json = False,
 ) -> None:
     """Go to a party, by its link or its code, until Ctrl-C."""
+    from loudsync.cli.visits import join_party
+    from loudsync.client import join, parse_address
 
     async def command(stop: asyncio.Event) -> int:
         url, session_id = _place(target, session, server)

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from loudsync.server import MAX_MEMBERS
+from loudsync.server.settings import MAX_MEMBERS
 
 MAX_SECONDS: Final = 86_400
 """A day: a limit that keeps typing errors out, not a use that is known."""

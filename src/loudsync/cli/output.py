@@ -1,29 +1,18 @@
-"""Three ways to show a party: a live screen, lines, and JSON."""
+"""Ways to show a party: lines and JSON here, a live screen in ``live``."""
 
-import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractContextManager, nullcontext, redirect_stderr, suppress
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
-from typing import Final, Protocol, Self
+from typing import Protocol, Self
 
 import msgspec
-from rich.console import Console
-from rich.live import Live
 
-from loudsync.cli.held import HeldLines
-from loudsync.cli.printer import CLOSE_TIMEOUT_S, Printer
-from loudsync.cli.screen import draw
+from loudsync.cli.printer import Printer
 from loudsync.cli.views import View
 from loudsync.cli.words import clock_time, describe, is_unsafe, shown
-from loudsync.core.events import Event, SessionEnded
-
-REFRESH_S: Final = 1.0
-"""How often the screen follows latencies when nothing happens."""
-
-MIN_REFRESH_S: Final = 0.1
-"""A crowd that joins doesn't have the screen drawn for each of them."""
+from loudsync.core.events import Event
 
 
 class ListeningSession(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -83,15 +72,19 @@ class Output(Protocol):
 
 def choose_output(*, as_json: bool) -> Output:
     """Return what suits who reads standard output."""
-    if as_json:
-        return JsonOutput()
-    console = Console()
-    # Asked twice: variables such as FORCE_COLOR let rich see terminals in pipes.
-    is_terminal = sys.stdout.isatty() and console.is_terminal
-    # An old Windows console or an editor's shell can't be drawn on.
-    if is_terminal and not console.is_dumb_terminal and not console.legacy_windows:
-        return LiveOutput(console)
-    return LineOutput()
+    # Variables such as FORCE_COLOR let rich see terminals in pipes.
+    if not as_json and sys.stdout.isatty():
+        # Only a terminal needs rich, which takes its time to load.
+        from loudsync.cli.live import live_output
+
+        if (live := live_output()) is not None:
+            return live
+    return printed_output(as_json=as_json)
+
+
+def printed_output(*, as_json: bool) -> Output:
+    """Return what prints lines, whatever reads them."""
+    return JsonOutput() if as_json else LineOutput()
 
 
 class _PrintedOutput:
@@ -136,7 +129,7 @@ class _PrintedOutput:
         raise NotImplementedError
 
     async def _print(self, text: str) -> None:
-        await self._printer.do(lambda: _write(text))
+        await self._printer.do(lambda: write(text))
 
 
 class LineOutput(_PrintedOutput):
@@ -168,106 +161,8 @@ class JsonOutput(_PrintedOutput):
         return f"{text}\n"
 
 
-class LiveOutput:
-    """A screen that follows the party, then a line about its end.
-
-    It takes the whole screen, so that a change of the terminal's size leaves
-    nothing behind and the next drawing repairs whatever else was written.
-    """
-
-    shows_latency = True
-
-    def __init__(self, console: Console) -> None:
-        self._printer = Printer()
-        self._console = console
-        self._changed = asyncio.Event()
-        self._last_words = ""
-        self._held = HeldLines(sys.stderr)
-
-    async def say(self, *lines: str) -> None:
-        """Tell people something that is no event."""
-        text = "".join(f"{shown(line)}\n" for line in lines)
-        await self._printer.do(lambda: _write(text))
-
-    async def tell(self, event: Event) -> None:
-        """Show one event."""
-        if (text := describe(event)) is not None:
-            await self.say(text)
-
-    async def follow(self, events: AsyncIterator[Event], view: View) -> None:
-        """Show the party until its events end."""
-        reader = asyncio.create_task(self._read(events, view))
-        live = Live(
-            console=self._console,
-            screen=True,
-            auto_refresh=False,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
-        try:
-            await self._printer.do(live.start)
-            while not reader.done():
-                self._changed.clear()
-                await self._printer.do(self._painting(live, view))
-                await asyncio.wait({reader}, timeout=MIN_REFRESH_S)
-                await self._wait_for_change(reader)
-            await reader
-        finally:
-            reader.cancel()
-            await asyncio.wait({reader})
-            await self._leave_screen(live)
-
-    def hold_errors(self) -> AbstractContextManager[object]:
-        """Keep errors for the end where they would go to the same screen."""
-        return redirect_stderr(self._held) if sys.stderr.isatty() else nullcontext()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self._printer.close(self._held.release)
-
-    async def _read(self, events: AsyncIterator[Event], view: View) -> None:
-        async for event in events:
-            view.apply(event)
-            self._changed.set()
-            if isinstance(event, SessionEnded):
-                self._last_words = f"{describe(event)}\n"
-
-    async def _wait_for_change(self, reader: "asyncio.Task[None]") -> None:
-        change = asyncio.create_task(self._changed.wait())
-        try:
-            await asyncio.wait(
-                {reader, change},
-                timeout=REFRESH_S,
-                return_when=asyncio.FIRST_COMPLETED,
-            )
-        finally:
-            change.cancel()
-
-    def _painting(self, live: Live, view: View) -> Callable[[], None]:
-        # The snapshot is taken here, on the loop; only the drawing is not.
-        party = view.snapshot()
-        return lambda: live.update(draw(party, self._console.size.height), refresh=True)
-
-    async def _leave_screen(self, live: Live) -> None:
-        """Give the terminal back, before anything else that takes its time."""
-
-        def leave() -> None:
-            live.stop()
-            _write(self._last_words)
-
-        with suppress(TimeoutError):
-            async with asyncio.timeout(CLOSE_TIMEOUT_S):
-                await self._printer.do(leave)
-
-
-def _write(text: str) -> None:
+def write(text: str) -> None:
+    """Write to standard output at once; it may block."""
     sys.stdout.write(text)
     sys.stdout.flush()
 

@@ -1,4 +1,4 @@
-"""What the commands do: run a server or a client and show what happens."""
+"""What ``host`` and ``serve`` do: run a server and show what happens."""
 
 import asyncio
 import logging
@@ -6,8 +6,7 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Final, NamedTuple
-from urllib.parse import urlsplit
+from typing import NamedTuple
 
 from loudsync.cli.options import LogFormat, LogLevel
 from loudsync.cli.output import (
@@ -15,30 +14,18 @@ from loudsync.cli.output import (
     ListeningSession,
     Output,
     choose_output,
+    printed_output,
 )
 from loudsync.cli.printer import CLOSE_TIMEOUT_S
-from loudsync.cli.problems import Removed, WrongUsage
+from loudsync.cli.problems import WrongUsage
+from loudsync.cli.runtime import first_of
 from loudsync.cli.tls_reload import reloaded_on_hangup
-from loudsync.cli.views import GuestView, HostView
-from loudsync.client import Address, Client
-from loudsync.core.events import Event, RemovedByHost
-from loudsync.errors import NotConnected
-from loudsync.server import (
-    HostedSession,
-    ServerSettings,
-    SessionServer,
-    SqliteStore,
-)
-from loudsync.server.links import join_link
+from loudsync.cli.views import HostView
+from loudsync.core.events import Event
+from loudsync.server import HostedSession, ServerSettings, SessionServer, SessionStore
+from loudsync.server.event_loop import spare_collector
 from loudsync.server.logs import configure_logs
 from loudsync.server.tls import load_tls
-
-LATENCY_INTERVAL_S: Final = 10.0
-"""How often a guest asks for everybody's latency."""
-
-LATENCY_COST_S: Final = 0.1
-"""What each member adds to that: a crowd that asked every 10 s would be sent
-the list of the crowd, times the crowd."""
 
 
 class ServerOptions(NamedTuple):
@@ -90,7 +77,7 @@ async def _host_party(
         )
         events = session.events()
         showing = asyncio.create_task(_show_hosted(server.url, session, events, output))
-        await _first_of(showing, stop)
+        await first_of(showing, stop)
     # The server's end is the party's, and the last event. Who doesn't read it
     # can't hold up the end.
     await asyncio.wait({showing}, timeout=CLOSE_TIMEOUT_S)
@@ -126,7 +113,7 @@ async def _show_hosted(
 async def serve(options: ServerOptions, stop: asyncio.Event) -> int:
     """Run a server for many sessions until the stop is asked for."""
     async with (
-        choose_output(as_json=options.as_json) as output,
+        printed_output(as_json=options.as_json) as output,
         _server(options) as server,
     ):
         await output.say(f"Listening at {server.url} (Ctrl-C ends it)")
@@ -145,13 +132,23 @@ async def _server(options: ServerOptions) -> AsyncIterator[SessionServer]:
         port=options.port,
         settings=options.settings,
         tls=_tls(certificate, key),
-        store=SqliteStore(options.state) if options.state is not None else None,
+        store=_store(options.state),
     ) as server:
+        spare_collector()
         if certificate is None or key is None:
             yield server
         else:
             with reloaded_on_hangup(server, certificate, key):
                 yield server
+
+
+def _store(state: Path | None) -> SessionStore | None:
+    if state is None:
+        return None
+    # Only who keeps sessions needs SQLite.
+    from loudsync.server import SqliteStore
+
+    return SqliteStore(state)
 
 
 def _tls(certificate: Path | None, key: Path | None) -> ssl.SSLContext | None:
@@ -160,71 +157,3 @@ def _tls(certificate: Path | None, key: Path | None) -> ssl.SSLContext | None:
     if certificate is None or key is None:
         raise WrongUsage("--tls-cert and --tls-key go together; give both or neither")
     return load_tls(certificate, key)
-
-
-async def join_party(
-    client: Client, address: Address, stop: asyncio.Event, *, as_json: bool
-) -> int:
-    """Be a guest until the party is over, the seat is lost, or the stop."""
-    async with choose_output(as_json=as_json) as output:
-        with output.hold_errors():
-            configure_logs("console", logging.WARNING)
-            visiting = asyncio.create_task(_visit(client, address, output))
-            await _first_of(visiting, stop)
-            if not visiting.done():
-                visiting.cancel()
-                await asyncio.wait({visiting})
-                if visiting.cancelled():
-                    await output.say("You left the party.")
-                    return 0
-            await visiting
-    return 0
-
-
-async def _visit(client: Client, address: Address, output: Output) -> None:
-    await output.say(f"Connecting to {address.url} (Ctrl-C leaves)")
-    async with client:
-        guest_events = _GuestEvents(client)
-        asking = asyncio.create_task(_ask_for_latency(client, output))
-        try:
-            await output.follow(guest_events, GuestView(client, _link(client, address)))
-        finally:
-            asking.cancel()
-    if guest_events.removed is not None:
-        raise Removed(guest_events.removed.reason)
-
-
-class _GuestEvents(AsyncIterator[Event]):
-    """A client's events; remembers whether the host ended them."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-        self.removed: RemovedByHost | None = None
-
-    async def __anext__(self) -> Event:
-        event = await anext(self._client)
-        if isinstance(event, RemovedByHost):
-            self.removed = event
-        return event
-
-
-async def _ask_for_latency(client: Client, output: Output) -> None:
-    while output.shows_latency:
-        members = len(client.members)
-        await asyncio.sleep(max(LATENCY_INTERVAL_S, members * LATENCY_COST_S))
-        try:
-            await client.request_members()
-        except NotConnected:
-            continue
-
-
-def _link(client: Client, address: Address) -> str:
-    parts = urlsplit(address.url)
-    scheme = "https" if parts.scheme == "wss" else "http"
-    return join_link(f"{scheme}://{parts.netloc}", client.session.id)
-
-
-async def _first_of(task: "asyncio.Task[Any]", stop: asyncio.Event) -> None:
-    stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()

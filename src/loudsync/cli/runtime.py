@@ -26,6 +26,13 @@ def run(command: Command) -> int:
             return runner.run(command(stop))
 
 
+async def first_of(task: "asyncio.Task[Any]", stop: asyncio.Event) -> None:
+    """Wait until a command's task is done or it is asked to stop."""
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+
+
 @contextmanager
 def _ended_by_signals(
     loop: asyncio.AbstractEventLoop, stop: asyncio.Event

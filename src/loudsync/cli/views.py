@@ -2,13 +2,16 @@
 
 import time
 from collections import deque
-from typing import Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from loudsync.cli.words import describe
-from loudsync.client import Client
 from loudsync.core.events import Event, StateChanged
 from loudsync.protocol import ConnectionState, MemberId, MemberInfo
-from loudsync.server import HostedSession
+
+if TYPE_CHECKING:
+    # Who watches a party has loaded one of them already.
+    from loudsync.client import Client
+    from loudsync.server import HostedSession
 
 MAX_NEWS: Final = 8
 """Sentences about the last events that a screen shows."""
@@ -72,7 +75,7 @@ class _NewsKeeper:
 class HostView(_NewsKeeper):
     """A party as the host in this process sees it."""
 
-    def __init__(self, session: HostedSession) -> None:
+    def __init__(self, session: "HostedSession") -> None:
         super().__init__()
         self._session = session
 
@@ -100,7 +103,7 @@ class GuestView(_NewsKeeper):
         link: Where others join.
     """
 
-    def __init__(self, client: Client, link: str) -> None:
+    def __init__(self, client: "Client", link: str) -> None:
         super().__init__()
         self._client = client
         self._link = link

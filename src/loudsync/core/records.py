@@ -84,11 +84,15 @@ class ChangeLog:
             freed=tuple(self._freed),
             kicked_devices=tuple(self._kicked),
         )
+        self.clear()
+        return changes
+
+    def clear(self) -> None:
+        """Forget what changed."""
         self._is_new = False
         self._seats.clear()
         self._freed.clear()
         self._kicked.clear()
-        return changes
 
 
 def seat_record(seat: Seat) -> SeatRecord:

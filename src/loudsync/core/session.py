@@ -75,6 +75,7 @@ class Session:
 
     Attributes:
         spec: What it was created from.
+        info: The session as WELCOME shows it.
         created_at_ms: Unix time in milliseconds.
         ended: Nothing happens in it any more.
     """
@@ -90,6 +91,7 @@ class Session:
         self._kicked_devices: set[DeviceId] = set()
         self._deadlines: Deadlines[MemberId] = Deadlines()
         self._changes = ChangeLog()
+        self.info = SessionInfo(id=spec.id, name=spec.name, host_id=spec.host_id)
         self._host = self._seat_host(now)
 
     # --- What is kept of it -------------------------------------------------
@@ -119,19 +121,16 @@ class Session:
             return SessionChanges(ended=True)
         return self._changes.take(self._next_number)
 
+    def drop_changes(self) -> None:
+        """Keep nothing of what changed since the last call."""
+        self._changes.clear()
+
     # --- What is so ---------------------------------------------------------
 
     @property
     def id(self) -> SessionId:
         """What people type to find the session."""
         return self.spec.id
-
-    @property
-    def info(self) -> SessionInfo:
-        """The session as WELCOME shows it."""
-        return SessionInfo(
-            id=self.spec.id, name=self.spec.name, host_id=self.spec.host_id
-        )
 
     @property
     def host(self) -> MemberInfo:

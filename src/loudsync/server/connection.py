@@ -106,6 +106,8 @@ class ServerConnection:
 
     Attributes:
         id: This server's own number for it.
+        send: Sends a ready frame: the socket's own method, for the many that a
+            broadcast calls.
         session: Who answers its JOIN, or answered it; ``None`` before.
         member_id: Whom it speaks for; ``None`` until it has joined.
         last_heartbeat_ns: When it last sent HEARTBEAT, or joined.
@@ -125,6 +127,7 @@ class ServerConnection:
         "id",
         "last_heartbeat_ns",
         "member_id",
+        "send",
         "session",
     )
 
@@ -135,6 +138,7 @@ class ServerConnection:
         self.session: Session | None = None
         self.member_id: MemberId | None = None
         self.last_heartbeat_ns = now_ns
+        self.send = socket.send
         self._socket = socket
         self._around = around
         self._address = address
@@ -165,14 +169,16 @@ class ServerConnection:
             self._invalid(fault, now_ns)
             return
         match message:
-            case Ping(timestamp_ms=timestamp_ms):
-                self._say(Pong(timestamp_ms=timestamp_ms))
+            case Ping():
+                pong = Pong(timestamp_ms=message.timestamp_ms)
+                self.send(text_frame(encode(pong)))
+                around.stats.frames_out += 1
+            case Heartbeat() if self.member_id is not None:
+                self._heartbeat(now_ns)
             case Join():
                 self._join(message, now_ns)
             case _ if self.session is None or self.member_id is None:
                 self.refuse(Unauthorized("Join a session first"))
-            case Heartbeat():
-                self._heartbeat(now_ns)
             case Leave() | MemberListRequest() | KickRequest() | CloseRequest():
                 around.runner.request(self, self.session, message)
 
@@ -229,10 +235,6 @@ class ServerConnection:
         around.members.heard(self, now_ns)
         self._measure(now_ns)
 
-    def send(self, frame: bytes) -> None:
-        """Send a ready frame."""
-        self._socket.send(frame)
-
     def close(self, code: CloseCode, reason: str = "") -> None:
         """Close; the session needs to hear no more of it."""
         self._is_closed = True
@@ -285,7 +287,7 @@ class ServerConnection:
     # --- Parts of the above -------------------------------------------------
 
     def _say(self, message: Message) -> None:
-        self._socket.send(text_frame(encode(message)))
+        self.send(text_frame(encode(message)))
         self._around.stats.frames_out += 1
 
     def _join(self, request: Join, now_ns: int) -> None:
@@ -319,7 +321,7 @@ class ServerConnection:
         self._pings_sent += 1
         self._ping_sent_ns = now_ns
         self._awaits_pong = True
-        self._socket.send(ping_frame(self._ping_payload()))
+        self.send(ping_frame(self._ping_payload()))
 
     def _ping_payload(self) -> bytes:
         return self._pings_sent.to_bytes(4, "big")

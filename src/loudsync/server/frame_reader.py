@@ -42,6 +42,8 @@ _LONGEST_HEAD: Final = 14
 _NOT_SHORT: Final = 0x100
 """More than a short frame's length can be."""
 
+_number = int.from_bytes
+
 Frame = tuple[int, bytes]
 """A frame's first byte, FIN and all, and its payload, unmasked."""
 
@@ -189,5 +191,4 @@ def _unmask(payload: bytes, mask: bytes) -> bytes:
     """Undo the masking; as one large number, which is C's speed."""
     size = len(payload)
     key = (mask * (size // 4 + 1))[:size]
-    plain = int.from_bytes(payload, "little") ^ int.from_bytes(key, "little")
-    return plain.to_bytes(size, "little")
+    return (_number(payload) ^ _number(key)).to_bytes(size)

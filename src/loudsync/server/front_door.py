@@ -78,7 +78,7 @@ class FrontDoor:
             return SHUTTING_DOWN
         if not self._origins.lets_in(head.text(b"origin"), head.text(b"host")):
             return FOREIGN_ORIGIN
-        if head.text(b"expect").lower() not in ("", "100-continue"):
+        if head.headers.get(b"expect", b"100-continue").lower() != b"100-continue":
             return ODD_EXPECTATION
         refusal = visit.came_through(head.text(b"x-forwarded-for"))
         if refusal is None and head.wants_socket:
@@ -110,11 +110,15 @@ class FrontDoor:
 
 
 class Doorway(asyncio.Protocol):
-    """A connection whose request head is not complete yet."""
+    """A connection whose request head is not complete yet.
+
+    Args:
+        visit: Who it is, where that was asked before; else the transport tells.
+    """
 
     __slots__ = ("_door", "_head", "_is_open", "_transport", "_visit")
 
-    def __init__(self, door: FrontDoor, visit: Visit) -> None:
+    def __init__(self, door: FrontDoor, visit: Visit | None = None) -> None:
         self._door = door
         self._visit = visit
         self._head = b""
@@ -125,11 +129,16 @@ class Doorway(asyncio.Protocol):
         """Wait for the head, for so long; or say that there is no room."""
         # A stream's transport, though uvloop's is no subclass of asyncio's.
         self._transport = cast("asyncio.Transport", transport)
-        self._visit.transport = self._transport
+        visit = self._visit
+        if visit is None:
+            peer = transport.get_extra_info("peername")
+            descriptor = transport.get_extra_info("socket").fileno()
+            visit = self._visit = self._door.visitors.enter(_address(peer), descriptor)
+        visit.transport = self._transport
         if not self._door.is_open:
             self._refuse(SHUTTING_DOWN)
-        elif self._visit.refusal is not None:
-            self._refuse(self._visit.refusal)
+        elif visit.refusal is not None:
+            self._refuse(visit.refusal)
         else:
             self._is_open = True
             self._door.timeouts.add(self.took_too_long)
@@ -155,12 +164,13 @@ class Doorway(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         """Forget a connection that ended before it asked for anything."""
         self._stop_waiting()
-        self._visit.end()
+        if self._visit is not None:
+            self._visit.end()
 
     def _hand_over(self, end: int) -> None:
         self._stop_waiting()
         transport, visit, data = self._transport, self._visit, self._head
-        if transport is None:
+        if transport is None or visit is None:
             return
         head = parse_head(data[:end])
         if head is None:
@@ -177,7 +187,7 @@ class Doorway(asyncio.Protocol):
     def _refuse(self, refusal: Refusal) -> None:
         self._stop_waiting()
         self._head = b""  # the connection lingers; what it sent need not
-        if self._transport is None:
+        if self._transport is None or self._visit is None:
             return
         if self._visit.refusal is not None and not self._visit.may_hear_why:
             self._transport.abort()
@@ -188,3 +198,8 @@ class Doorway(asyncio.Protocol):
     def _stop_waiting(self) -> None:
         self._is_open = False
         self._door.timeouts.discard(self.took_too_long)
+
+
+def _address(peer: object) -> str:
+    """Return the address of a socket's peer; empty where it has none."""
+    return str(peer[0]) if isinstance(peer, tuple) and peer else ""

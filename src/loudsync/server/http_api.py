@@ -267,6 +267,9 @@ class HttpApi:
             ) from None
         except FAULTS as fault:
             raise explain_fault(fault) from None
+        except RuntimeError:
+            # aiohttp's word for a peer that hung up before its body was asked for.
+            raise ConnectionResetError from None
 
     def _url_of(self, request: web.Request) -> str:
         host = request.headers.get("Host", "")

@@ -1,10 +1,8 @@
 """The listening sockets: bound, and accepted from, plain or with TLS.
 
-Connections are accepted here, many in a turn of the loop, for two reasons. The
-loop would take one a turn, and in a crowd a turn is long: a thousand guests of
-one party would be told of each other one by one, at a million writes. And each
-is counted before its TLS handshake, or many that never finish theirs would use
-up the descriptors unseen.
+Plain connections are accepted by the event loop itself. With TLS each one is
+accepted here and counted before its handshake, or many that never finish
+theirs would use up the descriptors unseen.
 """
 
 import asyncio
@@ -23,9 +21,6 @@ _BACKLOG: Final = 4096
 """Connections that may wait to be accepted: a crowd joins at once. The system
 may cap it (``net.core.somaxconn``)."""
 
-_ACCEPTS_A_TURN: Final = 128
-"""Connections that are accepted before anybody else has a turn again."""
-
 _ACCEPT_RETRY_S: Final = 1.0
 """How long to wait where the system has no descriptor left to accept with."""
 
@@ -43,8 +38,9 @@ class Listener:
     def __init__(self, door: FrontDoor) -> None:
         self._door = door
         self._sockets: list[socket.socket] = []
+        self._servers: list[asyncio.Server] = []
         self._accepting: list[asyncio.Task[None]] = []
-        self._opening: set[asyncio.Task[None]] = set()
+        self._handshakes: set[asyncio.Task[None]] = set()
 
     @property
     def port(self) -> int:
@@ -62,26 +58,45 @@ class Listener:
         try:
             self._sockets = await _bind(host, port)
             for bound in self._sockets:
-                bound.listen(_BACKLOG)
-                self._accepting.append(asyncio.create_task(self._accept(bound)))
+                if self._door.tls is not None:
+                    bound.listen(_BACKLOG)
+                    self._accepting.append(asyncio.create_task(self._accept(bound)))
+                else:
+                    await self._serve_plain(bound)
         except BaseException:
             self.close()
             raise
 
+    async def _serve_plain(self, bound: socket.socket) -> None:
+        # In two steps: cancelled in one, the loop would go on serving.
+        server = await asyncio.get_running_loop().create_server(
+            lambda: Doorway(self._door),
+            sock=bound,
+            backlog=_BACKLOG,
+            start_serving=False,
+        )
+        self._servers.append(server)
+        await server.start_serving()
+
     def close(self) -> None:
-        """Accept no more; who is not through the door yet is given up."""
-        for task in (*self._accepting, *self._opening):
+        """Accept no more; handshakes that are under way are given up."""
+        for task in (*self._accepting, *self._handshakes):
             task.cancel()
+        for server in self._servers:
+            server.close()
         for bound in self._sockets:
             bound.close()
 
     async def wait_closed(self) -> None:
         """Wait until nothing of it is left, after ``close``."""
-        await asyncio.gather(*self._accepting, *self._opening, return_exceptions=True)
+        await asyncio.gather(
+            *self._accepting, *self._handshakes, return_exceptions=True
+        )
+        for server in self._servers:
+            await server.wait_closed()
 
     async def _accept(self, bound: socket.socket) -> None:
         loop = asyncio.get_running_loop()
-        accepted_count = 0
         while True:
             try:
                 accepted, peer = await loop.sock_accept(bound)
@@ -90,33 +105,25 @@ class Listener:
                     log.warning("accept_failed", reason=fault.strerror)
                     await asyncio.sleep(_ACCEPT_RETRY_S)
                 continue
-            self._let_in(accepted, peer[0])
-            accepted_count += 1
-            if accepted_count % _ACCEPTS_A_TURN == 0:
-                await asyncio.sleep(0)
+            visit = self._door.visitors.enter(peer[0], accepted.fileno())
+            if visit.refusal is not None and not visit.may_hear_why:
+                accepted.close()
+                visit.end()
+                continue
+            doorway = Doorway(self._door, visit)
+            task = loop.create_task(self._shake_hands(accepted, doorway))
+            self._handshakes.add(task)
+            task.add_done_callback(self._handshakes.discard)
 
-    def _let_in(self, accepted: socket.socket, address: str) -> None:
-        visit = self._door.visitors.enter(address, accepted.fileno())
-        if visit.refusal is not None and not visit.may_hear_why:
-            accepted.close()
-            visit.end()
-            return
-        task = asyncio.create_task(self._open(accepted, Doorway(self._door, visit)))
-        self._opening.add(task)
-        task.add_done_callback(self._opening.discard)
-
-    async def _open(self, accepted: socket.socket, doorway: Doorway) -> None:
-        """Let a doorway have its connection, once that is secured."""
-        tls = self._door.tls
+    async def _shake_hands(self, accepted: socket.socket, doorway: Doorway) -> None:
+        """Secure a connection; its doorway hears of it once that is done."""
         try:
             await asyncio.get_running_loop().connect_accepted_socket(
                 lambda: doorway,
                 accepted,
-                ssl=tls,
+                ssl=self._door.tls,
                 # A handshake is as slow as a head may be.
-                ssl_handshake_timeout=self._door.settings.head_timeout_s
-                if tls
-                else None,
+                ssl_handshake_timeout=self._door.settings.head_timeout_s,
             )
         except (OSError, asyncio.CancelledError):
             # What peers do wrong is no news.

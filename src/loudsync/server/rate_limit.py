@@ -19,11 +19,16 @@ class RateLimit:
 
     def take(self, now_ns: int, cost: int = 1) -> bool:
         """Pay for a message; tell whether there was enough to pay with."""
-        if self._rate_per_ns == 0:
+        rate = self._rate_per_ns
+        if rate == 0:
             return True
-        self._fill(now_ns)
-        self._tokens -= cost
-        return self._tokens >= 0
+        tokens = self._tokens + (now_ns - self._filled_ns) * rate
+        if tokens > self._burst:  # min() costs more than all the rest
+            tokens = self._burst
+        tokens -= cost
+        self._filled_ns = now_ns
+        self._tokens = tokens
+        return tokens >= 0
 
     def has(self, cost: int, now_ns: int) -> bool:
         """Tell whether there is enough to pay that much."""

@@ -51,7 +51,7 @@ class MemoryStore:
 
     def save(self, session: Session) -> None:
         """Take the changes as kept: the session is where it is kept."""
-        session.take_changes()
+        session.drop_changes()
 
     async def close(self) -> None:
         """Do nothing."""

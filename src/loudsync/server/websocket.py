@@ -49,6 +49,13 @@ _FRAGMENTS_PER_CHARGE: Final = 32
 """A message in fewer pieces costs nothing extra; a flood of tiny pieces does."""
 
 
+_CROWD: Final = 100
+"""Receivers in one turn from which on the next turn may have to wait."""
+
+_WRITE_COST_S: Final = 10e-6
+"""About twice what a write costs, so that half of the time is for who comes."""
+
+
 class Ending(Enum):
     """How a WebSocket came to its end."""
 
@@ -83,22 +90,32 @@ class WriteTurn:
 
     Measured on a prototype with 16 pings in flight per connection: 65,000
     pongs a second with a write each, 235,000 with one write a turn.
+
+    After a turn with a crowd to write to, the next one waits as long as that
+    took: a thousand guests who come at once would otherwise be told of each
+    other one by one. A lone broadcast never waits, nor what answers a message.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._owed: list[WebSocket] = []
+        self._next_s = 0.0
 
     def add(self, socket: "WebSocket") -> None:
         """Let ``socket`` write at the end of this turn."""
         if not self._owed:
-            self._loop.call_soon(self._flush)
+            if self._next_s > self._loop.time():
+                self._loop.call_at(self._next_s, self._flush)
+            else:
+                self._loop.call_soon(self._flush)
         self._owed.append(socket)
 
     def _flush(self) -> None:
         owed, self._owed = self._owed, []
         for socket in owed:
             socket.flush()
+        if len(owed) > _CROWD:
+            self._next_s = self._loop.time() + len(owed) * _WRITE_COST_S
 
 
 _WHOLE_TEXT: Final = TEXT | FIN
