@@ -1,6 +1,7 @@
 # make party        set everything up and start a party on port 8080
 # make test         set everything up and run every check: the one gate
 # make screenshots  write a picture of every screen of the page to screenshots/
+# make bench        measure LoudSync and its peers side by side; takes twenty minutes
 # make soak         let 2,000 members come and go for SOAK_MINUTES=10
 # make fuzz         throw FUZZ_FACTOR=10 times as many bytes at it as make test does
 # make format       let ruff format the code
@@ -13,6 +14,7 @@ NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix clients/js
 NODE_MODULES := clients/js/node_modules/.installed
 PARTY ?= The Party
 ARGS ?=
+BENCH_ARGS ?=
 SOAK_MINUTES ?= 10
 SOAK_ARGS ?=
 FUZZ_FACTOR ?= 10
@@ -22,7 +24,7 @@ CROWD_TESTS := tests/soak tests/faults
 LONG_TESTS := tests/web
 
 .DEFAULT_GOAL := help
-.PHONY: help party test lint types layers unit screenshots soak fuzz format clean
+.PHONY: help party test lint types layers unit guard screenshots bench soak fuzz format clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -30,7 +32,7 @@ help:
 party: $(VENV)/.installed
 	@$(BIN)/loudsync host "$(PARTY)" $(ARGS)
 
-test: lint types layers unit
+test: lint types layers unit guard
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check --quiet .
@@ -52,6 +54,13 @@ unit: $(VENV)/.installed-dev $(NODE_MODULES)
 	$(BIN)/python -m pytest --numprocesses=3 --dist=loadfile --no-loadscope-reorder \
 		$(CORE_TESTS:%=--ignore=%) $(CROWD_TESTS:%=--ignore=%) $(LONG_TESTS) tests
 
+guard: $(VENV)/.installed-dev
+	$(BIN)/python -m bench.guard
+
+bench: $(VENV)/.installed-dev
+	$(BIN)/python -m bench --json docs/benchmark.json --picture docs/images/bench.svg \
+		--write README.md docs/performance.md $(BENCH_ARGS)
+
 screenshots: $(VENV)/.installed-dev
 	LOUDSYNC_CHROMIUM="$$($(BIN)/python scripts/find_chromium.py --install)" \
 	PYTHONPATH=tests/support $(BIN)/python -m page_screenshots screenshots
@@ -67,7 +76,7 @@ format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) clients/js/node_modules screenshots .coverage* .hypothesis .import_linter_cache .mypy_cache \
+	rm -rf $(VENV) clients/js/node_modules bench/node_modules bench/.build screenshots .coverage* .hypothesis .import_linter_cache .mypy_cache \
 		.pytest_cache .ruff_cache build dist
 
 $(BIN)/python:

@@ -10,7 +10,7 @@ LATE_PACKAGES = ["loudsync", "loudsync.server"]
 
 CLIENT, SERVER = "loudsync.client", "loudsync.server.session_server"
 
-HEAVY = {"aiohttp", "picows", "prometheus_client", "rich", "segno", "sqlite3"}
+HEAVY = {"aiohttp", "prometheus_client", "rich", "segno", "sqlite3"}
 HEAVY |= {"structlog", CLIENT, SERVER}
 
 

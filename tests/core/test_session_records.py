@@ -74,6 +74,12 @@ def test_a_new_session_is_to_be_kept_with_its_host() -> None:
     assert changes == SessionChanges(next_number=1, seats=(kept_host(),))
 
 
+def test_what_was_dropped_is_not_given_either() -> None:
+    session = a_session()
+    session.drop_changes()
+    assert session.take_changes() is None
+
+
 def test_what_was_taken_is_not_given_again() -> None:
     session = a_session()
     session.take_changes()

@@ -8,7 +8,7 @@ from fuzzing import examples, no_fault_of_ours, settle
 from hostile_frames import PIECES
 from hostile_http import NEW_SESSION_FIELDS, PATHS, heads, posts
 from loudsync import ServerSettings, SessionServer
-from memory_wire import MemoryTransport, at, door_of, in_pieces
+from memory_wire import MemoryTransport, at, door_of, http_loaded, in_pieces
 from raw_http import parse_answer
 
 SETTINGS = ServerSettings(max_guesses_per_address=0, max_sessions=5)
@@ -41,6 +41,7 @@ async def answers_to(pieces: list[bytes]) -> list[bytes]:
     """Send each piece on a server's connection; what it wrote on each."""
     async with SessionServer(host="127.0.0.1", port=0, settings=SETTINGS) as server:
         await server.create_session("Party", session_id="abc123", remote_host=True)
+        await http_loaded(server)
         with no_fault_of_ours():
             transport = MemoryTransport(at(door_of(server)))
             for piece in pieces:

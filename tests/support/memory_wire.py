@@ -251,3 +251,11 @@ def in_pieces(data: bytes, sizes: list[int]) -> list[bytes]:
         pieces.append(data[at : at + size])
         at, turn = at + size, turn + 1
     return pieces or [data]
+
+
+async def http_loaded(server: SessionServer) -> None:
+    """Wait until a server has loaded what serves HTTP, as it does when asked."""
+    first = MemoryTransport(at(door_of(server)))
+    first.feed(b"GET /healthz HTTP/1.0\r\n\r\n")
+    while not first.sent:
+        await asyncio.sleep(0.001)

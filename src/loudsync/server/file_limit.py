@@ -2,11 +2,17 @@
 
 import contextlib
 import sys
+from collections.abc import Callable
 from typing import Final
 
 _KEPT_BACK: Final = 64
 """Descriptors for everything that is not a connection: logs, files, the loop,
 and connections that are only told that there is no room."""
+
+
+_LOOKED_AT: Final = 8
+"""Of so many connections one is looked at while there is room: looking costs as
+much as half of a handshake, and eight too many are far from 64."""
 
 
 class FileLimit:
@@ -19,14 +25,22 @@ class FileLimit:
     def __init__(self) -> None:
         self.limit = _raise_limit()
         self._first_kept_back = max(1, self.limit - _KEPT_BACK)
+        self._had_room = False
+        self._came = 0
 
-    def leaves_room(self, descriptor: int) -> bool:
+    def leaves_room(self, descriptor: Callable[[], int]) -> bool:
         """Tell whether enough descriptors are free behind a new one.
 
         The system gives out the lowest number that is free, so a high one
         tells that all below are in use, by whatever part of the program.
+
+        Args:
+            descriptor: Tells the new one's number.
         """
-        return not self.limit or descriptor < self._first_kept_back
+        self._came += 1
+        if not self._had_room or self._came % _LOOKED_AT == 0:
+            self._had_room = not self.limit or descriptor() < self._first_kept_back
+        return self._had_room
 
 
 def _raise_limit() -> int:

@@ -34,6 +34,9 @@ _FIRST_BYTES: Final = frozenset(
 """What a frame may begin with: no reserved bit, no control frame in pieces."""
 
 _LENGTH_BYTES: Final = {126: 2, 127: 8}
+_LEAST_LENGTHS: Final = {2: 0, 4: 126, 10: 1 << 16}
+"""What a length must be at least, by how many bytes of a head end with it."""
+
 _SHORT_HEAD: Final = 6
 """Bytes of a short client frame's head: two, and four of mask."""
 
@@ -140,15 +143,22 @@ class FrameReader:
                 return 0, 0
             size = 2 + _LENGTH_BYTES.get(length, 0)
             if len(head) >= size:
-                length = int.from_bytes(head[2:size], "big") if size > 2 else length
-                if length > self._max_payload_bytes:
-                    most = self._max_payload_bytes
-                    self.fault = FrameFault(TOO_BIG, f"At most {most} bytes a message")
+                length = _number(head[2:size]) if size > 2 else length
+                self.fault = self._fault_of_length(length, size)
+                if self.fault is not None:
                     return 0, 0
                 if len(head) >= size + 4:
                     return at + size + 4, length
         self._head = head
         return 0, 0
+
+    def _fault_of_length(self, length: int, size: int) -> FrameFault | None:
+        if length > self._max_payload_bytes:
+            most = self._max_payload_bytes
+            return FrameFault(TOO_BIG, f"At most {most} bytes a message")
+        if length < _LEAST_LENGTHS[size]:
+            return FrameFault(PROTOCOL_ERROR, "A length takes as few bytes as it can")
+        return None
 
     def _begin(self, first: int, mask: bytes, payload: bytes, missing: int) -> None:
         self._first, self._mask, self._missing = first, mask, missing

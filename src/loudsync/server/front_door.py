@@ -132,8 +132,9 @@ class Doorway(asyncio.Protocol):
         visit = self._visit
         if visit is None:
             peer = transport.get_extra_info("peername")
-            descriptor = transport.get_extra_info("socket").fileno()
-            visit = self._visit = self._door.visitors.enter(_address(peer), descriptor)
+            visit = self._visit = self._door.visitors.enter(
+                _address(peer), lambda: _descriptor(transport)
+            )
         visit.transport = self._transport
         if not self._door.is_open:
             self._refuse(SHUTTING_DOWN)
@@ -203,3 +204,8 @@ class Doorway(asyncio.Protocol):
 def _address(peer: object) -> str:
     """Return the address of a socket's peer; empty where it has none."""
     return str(peer[0]) if isinstance(peer, tuple) and peer else ""
+
+
+def _descriptor(transport: asyncio.BaseTransport) -> int:
+    number: int = transport.get_extra_info("socket").fileno()
+    return number

@@ -105,7 +105,7 @@ class Listener:
                     log.warning("accept_failed", reason=fault.strerror)
                     await asyncio.sleep(_ACCEPT_RETRY_S)
                 continue
-            visit = self._door.visitors.enter(peer[0], accepted.fileno())
+            visit = self._door.visitors.enter(peer[0], accepted.fileno)
             if visit.refusal is not None and not visit.may_hear_why:
                 accepted.close()
                 visit.end()

@@ -97,12 +97,12 @@ class Visitors:
         """TCP connections that are open, refused ones included."""
         return len(self._visits)
 
-    def enter(self, peer: str, descriptor: int) -> Visit:
+    def enter(self, peer: str, descriptor: Callable[[], int]) -> Visit:
         """Count a connection in; its ``refusal`` tells whether there is room.
 
         Args:
             peer: The address that connected.
-            descriptor: The socket's file descriptor.
+            descriptor: Tells the socket's file descriptor.
         """
         visit = Visit(self, peer)
         self._visits.add(visit)

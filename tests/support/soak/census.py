@@ -12,7 +12,7 @@ from typing import Any
 
 from soak.venue import Venue
 
-_COUNTED_PACKAGES = ("loudsync", "picows", "uvloop", "aiohttp", "light_socket")
+_COUNTED_PACKAGES = ("loudsync", "uvloop", "aiohttp", "light_socket")
 _COUNTED_OURS = ("soak.guest", "soak.place", "soak.rival", "soak.real_client")
 _DESCRIPTORS = Path("/proc/self/fd")
 _MEMORY = Path("/proc/self/statm")
