@@ -58,6 +58,7 @@ guard: $(VENV)/.installed-dev
 	$(BIN)/python -m bench.guard
 
 bench: $(VENV)/.installed-dev
+	$(BIN)/python -m bench.scale docs/performance.md
 	$(BIN)/python -m bench --json docs/benchmark.json --picture docs/images/bench.svg \
 		--write README.md docs/performance.md $(BENCH_ARGS)
 

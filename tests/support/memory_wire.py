@@ -257,5 +257,5 @@ async def http_loaded(server: SessionServer) -> None:
     """Wait until a server has loaded what serves HTTP, as it does when asked."""
     first = MemoryTransport(at(door_of(server)))
     first.feed(b"GET /healthz HTTP/1.0\r\n\r\n")
-    while not first.sent:
+    while not first.sent:  # noqa: ASYNC110  # nothing tells what a transport is written
         await asyncio.sleep(0.001)
