@@ -10,6 +10,10 @@ LOAD_IS_BUSY: Final = 0.9
 """Busier than this part of the time, the load may be what holds a figure back."""
 
 
+ALONE: Final = 10
+"""Members that join the one room one by one at the end, in load.c's words."""
+
+
 @dataclass(frozen=True)
 class Figure:
     """One figure of a workload.
@@ -60,7 +64,8 @@ class Workload:
     @property
     def seats(self) -> int:
         """Seats of each session, the host's included."""
-        return 1 + (self.members + (self.extra or 0) if self.one_room else PARTY)
+        guests = self.members + (self.extra or 0) + ALONE if self.one_room else PARTY
+        return 1 + guests
 
     @property
     def arguments(self) -> list[str]:

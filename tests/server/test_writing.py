@@ -1,7 +1,10 @@
 """What a connection is owed within one turn of the loop leaves in one write."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, cast
+
+import pytest
 
 from loudsync.server.frames import close_frame, text_frame
 from loudsync.server.websocket import Ending, WebSocket, WriteTurn
@@ -112,6 +115,92 @@ async def test_a_backlog_that_drained_starts_anew() -> None:
         socket.flush()
     assert len(tcp.writes) == 50
     assert heard.endings == []
+
+
+class StillLoop:
+    """A loop whose clock is the test's, and which runs nothing by itself."""
+
+    def __init__(self) -> None:
+        self.now_s = 100.0
+        self.soon: list[Callable[[], None]] = []
+        self.later: list[tuple[float, Callable[[], None]]] = []
+
+    def time_s(self) -> float:
+        return self.now_s
+
+    def call_soon(self, callback: Callable[[], None]) -> None:
+        self.soon.append(callback)
+
+    def call_at(self, when_s: float, callback: Callable[[], None]) -> None:
+        self.later.append((when_s, callback))
+
+
+class Receiver:
+    """A socket that counts how often it is written, which takes a moment."""
+
+    def __init__(self, loop: StillLoop, *, is_faulty: bool = False) -> None:
+        self.writes = 0
+        self.was_aborted = False
+        self._loop = loop
+        self._is_faulty = is_faulty
+
+    def flush(self) -> None:
+        if self._is_faulty:
+            raise RuntimeError("a fault of ours")
+        self.writes += 1
+        self._loop.now_s += 0.001
+
+    def abort(self) -> None:
+        self.was_aborted = True
+
+
+def a_turn(loop: StillLoop) -> WriteTurn:
+    return WriteTurn(cast("Any", loop), loop.time_s)
+
+
+@pytest.mark.parametrize(
+    ("receivers", "waits"), [(1, False), (100, False), (101, True)]
+)
+def test_after_a_crowd_the_next_turn_waits(receivers: int, waits: bool) -> None:
+    loop = StillLoop()
+    turn = a_turn(loop)
+    crowd = [Receiver(loop) for _ in range(receivers)]
+    for receiver in crowd:
+        turn.add(cast("Any", receiver))
+    (flush,) = loop.soon
+    assert not loop.later, "the first broadcast never waits"
+    flush()
+    assert {receiver.writes for receiver in crowd} == {1}
+    turn.add(cast("Any", crowd[0]))
+    assert (len(loop.soon), len(loop.later)) == ((1, 1) if waits else (2, 0))
+    for when_s, _ in loop.later:
+        assert when_s - loop.now_s == pytest.approx(receivers * 0.001), "as long again"
+
+
+def test_a_fault_in_one_write_costs_nobody_else_theirs() -> None:
+    loop = StillLoop()
+    turn = a_turn(loop)
+    before, faulty, behind = (
+        Receiver(loop),
+        Receiver(loop, is_faulty=True),
+        Receiver(loop),
+    )
+    for receiver in (before, faulty, behind):
+        turn.add(cast("Any", receiver))
+    loop.soon[0]()
+    assert (before.writes, behind.writes) == (1, 1)
+    assert faulty.was_aborted
+
+
+def test_long_after_a_crowd_nobody_waits() -> None:
+    loop = StillLoop()
+    turn = a_turn(loop)
+    for _ in range(1000):
+        turn.add(cast("Any", Receiver(loop)))
+    loop.soon[0]()
+    loop.now_s += 10
+    turn.add(cast("Any", Receiver(loop)))
+    assert not loop.later
 
 
 async def test_after_the_end_nothing_is_written() -> None:

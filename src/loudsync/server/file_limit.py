@@ -10,9 +10,11 @@ _KEPT_BACK: Final = 64
 and connections that are only told that there is no room."""
 
 
+_FAR: Final = 4
+"""While connections are fewer than this part of the limit, one in ``_LOOKED_AT``
+is looked at: looking costs a tenth of a join."""
+
 _LOOKED_AT: Final = 8
-"""Of so many connections one is looked at while there is room: looking costs as
-much as half of a handshake, and eight too many are far from 64."""
 
 
 class FileLimit:
@@ -28,7 +30,7 @@ class FileLimit:
         self._had_room = False
         self._came = 0
 
-    def leaves_room(self, descriptor: Callable[[], int]) -> bool:
+    def leaves_room(self, descriptor: Callable[[], int], inside: int) -> bool:
         """Tell whether enough descriptors are free behind a new one.
 
         The system gives out the lowest number that is free, so a high one
@@ -36,9 +38,11 @@ class FileLimit:
 
         Args:
             descriptor: Tells the new one's number.
+            inside: Connections that are open.
         """
         self._came += 1
-        if not self._had_room or self._came % _LOOKED_AT == 0:
+        is_near = inside * _FAR > self.limit
+        if is_near or not self._had_room or self._came % _LOOKED_AT == 0:
             self._had_room = not self.limit or descriptor() < self._first_kept_back
         return self._had_room
 

@@ -116,13 +116,13 @@ class Doorway(asyncio.Protocol):
         visit: Who it is, where that was asked before; else the transport tells.
     """
 
-    __slots__ = ("_door", "_head", "_is_open", "_transport", "_visit")
+    __slots__ = ("_door", "_head", "_is_waiting", "_transport", "_visit")
 
     def __init__(self, door: FrontDoor, visit: Visit | None = None) -> None:
         self._door = door
         self._visit = visit
         self._head = b""
-        self._is_open = False
+        self._is_waiting = False
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -141,7 +141,7 @@ class Doorway(asyncio.Protocol):
         elif visit.refusal is not None:
             self._refuse(visit.refusal)
         else:
-            self._is_open = True
+            self._is_waiting = True
             self._door.timeouts.add(self.took_too_long)
 
     def took_too_long(self) -> None:
@@ -150,7 +150,7 @@ class Doorway(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take a piece of the head; hand over once it is whole."""
-        if not self._is_open:
+        if not self._is_waiting:
             return
         searched = max(0, len(self._head) - len(_HEAD_END) + 1)
         self._head += data
@@ -197,7 +197,7 @@ class Doorway(asyncio.Protocol):
         Lingerer(self._transport, self.connection_lost)
 
     def _stop_waiting(self) -> None:
-        self._is_open = False
+        self._is_waiting = False
         self._door.timeouts.discard(self.took_too_long)
 
 

@@ -28,6 +28,12 @@ class HeadTimeouts:
         """Wait no more; no error where nobody does."""
         self._waiting.pop(on_late, None)
 
+    def close(self) -> None:
+        """Wait for nobody any more."""
+        self._waiting.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+
     def _look(self) -> None:
         self._timer = None
         now_s = self._loop.time()

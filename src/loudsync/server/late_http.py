@@ -9,7 +9,9 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
+from loudsync.server.lingering import Lingerer
 from loudsync.server.logs import get_logger
+from loudsync.server.refusals import FULL
 from loudsync.server.visitors import Visit
 
 if TYPE_CHECKING:
@@ -108,6 +110,8 @@ class _Waiting(asyncio.Protocol):
         protocol.data_received(bytes(self._data))
 
     def give_up(self) -> None:
-        """Drop the connection."""
-        if self._transport is not None:
-            self._transport.abort()
+        """Say that it can't be served now, and close."""
+        self._all_waiting.discard(self)
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(FULL.as_bytes())
+            Lingerer(self._transport, self.connection_lost)

@@ -443,7 +443,13 @@ class Runner:
             pace_s = min(size * len(room.audience) * LIST_COST_S, MAX_LIST_PACE_S)
             now = self._clock.now()
             room.next_list_ns = now.monotonic_ns + int(pace_s * NS_PER_S)
+            # Whoever is dropped for not reading it changes the room: afterwards.
+            room.busy = True
             self._broadcast(room, room.session.member_list(now), None)
+            if room.effects:
+                self._work_off(room)
+            else:
+                _now_idle(room)
 
         room.list_timer = self._clock.call_later(max(0, wait_ns) / NS_PER_S, send_list)
 

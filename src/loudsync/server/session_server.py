@@ -150,11 +150,14 @@ class SessionServer:
             parts.close_newcomers()
             await parts.wait_until_empty(self.settings.shutdown_grace_s)
         finally:
-            parts.listener.close()
-            parts.door.visitors.abort_all()
-            await parts.http.stop()
-            await parts.listener.wait_closed()
-            await self._store.close()
+            async with contextlib.AsyncExitStack() as last:
+                # Each of them, last first, even where one is cancelled.
+                last.push_async_callback(self._store.close)
+                last.push_async_callback(parts.listener.wait_closed)
+                last.push_async_callback(parts.http.stop)
+                last.callback(parts.door.timeouts.close)
+                last.callback(parts.door.visitors.abort_all)
+                last.callback(parts.listener.close)
         log.info("stopped")
 
     async def __aenter__(self) -> Self:

@@ -109,7 +109,9 @@ class Visitors:
         self.emptied.clear()
         inside = len(self._visits) - self.refused_count
         limit = self._max_connections
-        if (limit and inside > limit) or not self._files.leaves_room(descriptor):
+        if (limit and inside > limit) or not self._files.leaves_room(
+            descriptor, inside
+        ):
             self._refuse(visit, FULL)
             self._say_full(inside - 1)
         elif peer not in self._proxies:

@@ -2,13 +2,14 @@
 
 ``FrameReader`` takes the bytes apart; this puts messages together, holds the
 rules about fragments, UTF-8 and close codes, and writes what a connection is
-owed once a turn of the event loop. RFC 6455 is the source.
+owed in one go: at the end of a read, or of a turn. RFC 6455 is the source.
 """
 
 import asyncio
 import base64
 import codecs
 import hashlib
+import time
 from collections.abc import Callable
 from enum import Enum
 from typing import Final, Protocol
@@ -52,9 +53,6 @@ _FRAGMENTS_PER_CHARGE: Final = 32
 _CROWD: Final = 100
 """Receivers in one turn from which on the next turn may have to wait."""
 
-_WRITE_COST_S: Final = 10e-6
-"""About twice what a write costs, so that half of the time is for who comes."""
-
 
 class Ending(Enum):
     """How a WebSocket came to its end."""
@@ -93,29 +91,44 @@ class WriteTurn:
 
     After a turn with a crowd to write to, the next one waits as long as that
     took: a thousand guests who come at once would otherwise be told of each
-    other one by one. A lone broadcast never waits, nor what answers a message.
+    other one by one. What answers a read never waits: it leaves with the read.
+
+    Args:
+        now_s: The clock that the loop's ``call_at`` goes by.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        now_s: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._loop = loop
+        self._now_s = now_s  # uvloop's own stands still within a turn
         self._owed: list[WebSocket] = []
         self._next_s = 0.0
 
     def add(self, socket: "WebSocket") -> None:
-        """Let ``socket`` write at the end of this turn."""
+        """Let ``socket`` write at the end of this turn, or soon after a crowd."""
         if not self._owed:
-            if self._next_s > self._loop.time():
+            if self._next_s > self._now_s():
                 self._loop.call_at(self._next_s, self._flush)
             else:
                 self._loop.call_soon(self._flush)
         self._owed.append(socket)
 
     def _flush(self) -> None:
+        started_s = self._now_s()
         owed, self._owed = self._owed, []
         for socket in owed:
-            socket.flush()
+            try:
+                socket.flush()
+            except Exception:
+                # A fault of ours: this connection ends, the rest go on.
+                log.exception("connection_failed")
+                socket.abort()
         if len(owed) > _CROWD:
-            self._next_s = self._loop.time() + len(owed) * _WRITE_COST_S
+            ended_s = self._now_s()
+            self._next_s = ended_s + (ended_s - started_s)
 
 
 _WHOLE_TEXT: Final = TEXT | FIN
@@ -210,7 +223,11 @@ class WebSocket(asyncio.Protocol):
     # --- What the handler may do --------------------------------------------
 
     def send(self, frame: bytes) -> None:
-        """Send a ready frame at the end of this turn; nothing after the end."""
+        """Send a ready frame, in one write with what else is owed soon.
+
+        It leaves at the end of the read that is under way, else in the next
+        ``WriteTurn``. Nothing is sent after the end.
+        """
         if self._ending is not None:
             return
         if not self._owed and not self._is_reading:
@@ -290,6 +307,8 @@ class WebSocket(asyncio.Protocol):
             if self._on_alive is not None and first != CLOSE:
                 on_alive, self._on_alive = self._on_alive, None
                 on_alive()
+                if self._ending is not None:
+                    return
             if first == _WHOLE_TEXT and self._fragments is None:
                 try:
                     text = payload.decode()
@@ -357,6 +376,8 @@ class WebSocket(asyncio.Protocol):
         self._fragments_taken += 1
         if self._fragments_taken % _FRAGMENTS_PER_CHARGE == 0:
             handler.overhead_received()
+            if self._ending is not None:
+                return
         if self._decoder is not None:
             try:
                 self._decoder.decode(data, is_last)
@@ -370,7 +391,8 @@ class WebSocket(asyncio.Protocol):
 
     def _deliver_fragments(self, handler: SocketHandler) -> None:
         data, is_text = bytes(self._fragments or b""), self._decoder is not None
-        self._fragments, self._fragments_bytes, self._decoder = None, 0, None
+        self._fragments, self._decoder = None, None
+        self._fragments_bytes = self._fragments_taken = 0
         if is_text:
             handler.text_received(data.decode())
         else:
