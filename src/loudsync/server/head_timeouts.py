@@ -27,12 +27,9 @@ class HeadTimeouts:
     def discard(self, on_late: Callable[[], None]) -> None:
         """Wait no more; no error where nobody does."""
         self._waiting.pop(on_late, None)
-
-    def close(self) -> None:
-        """Wait for nobody any more."""
-        self._waiting.clear()
-        if self._timer is not None:
+        if not self._waiting and self._timer is not None:
             self._timer.cancel()
+            self._timer = None
 
     def _look(self) -> None:
         self._timer = None

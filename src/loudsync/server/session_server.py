@@ -155,7 +155,6 @@ class SessionServer:
                 last.push_async_callback(self._store.close)
                 last.push_async_callback(parts.listener.wait_closed)
                 last.push_async_callback(parts.http.stop)
-                last.callback(parts.door.timeouts.close)
                 last.callback(parts.door.visitors.abort_all)
                 last.callback(parts.listener.close)
         log.info("stopped")
