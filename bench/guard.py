@@ -31,6 +31,7 @@ from bench.build import build
 from bench.errors import BenchError, RunFailed
 from bench.run import load
 from bench.servers import OURS, SERVERS, running
+from bench.workloads import PARTY
 
 RECORD: Final = Path(__file__).with_name("guard.json")
 
@@ -67,7 +68,7 @@ CHECKS: Final = (
     Check("ping-1", "ping", ("200", "1", "1"), sessions=20, turns=1),
     Check("ping-16", "ping", ("200", "16", "1"), sessions=20, turns=1),
 )
-SEATS: Final = 11  # a party of 10, and the host's
+SEATS: Final = PARTY + 1  # the host's
 
 
 def settle(

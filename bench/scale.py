@@ -13,11 +13,11 @@ from bench.build import build
 from bench.errors import BenchError, RunFailed
 from bench.run import load
 from bench.servers import OURS, SERVERS, running
+from bench.workloads import PARTY
 
 SIZES: Final = (1000, 5000, 10_000, 18_000)
 """Members; a process that may have 20,000 files has room for no more."""
 
-PARTY: Final = 10
 SEATS: Final = PARTY + 1  # the host's
 SECONDS: Final = 15
 

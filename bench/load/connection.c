@@ -59,7 +59,7 @@ void network_start(uint16_t port, enum dialect dialect, struct listener listener
 
 /* --- What goes out ------------------------------------------------------- */
 
-size_t frame_text(uint8_t *frame, const char *text, size_t size)
+static size_t frame_text(uint8_t *frame, const char *text, size_t size)
 {
     size_t head = 2;
     frame[0] = 0x81;
@@ -86,15 +86,25 @@ void connection_write(struct connection *connection, const uint8_t *bytes, size_
         fail("the server took nothing more");
 }
 
+static void send_text(struct connection *connection, const char *text)
+{
+    uint8_t frame[MOST_TEXT];
+    connection_write(connection, frame, frame_text(frame, text, strlen(text)));
+}
+
+size_t frame_message(uint8_t *frame, const char *text, size_t size)
+{
+    char event[MOST_TEXT];
+    if (speaks == PLAIN)
+        return frame_text(frame, text, size);
+    int length = snprintf(event, sizeof event, "42[\"message\",%.*s]", (int)size, text);
+    return frame_text(frame, event, (size_t)length);
+}
+
 void connection_send(struct connection *connection, const char *text, size_t size)
 {
     uint8_t frame[MOST_TEXT];
-    char event[MOST_TEXT];
-    if (speaks == SOCKET_IO && text[0] == '{') {
-        size = (size_t)snprintf(event, sizeof event, "42[\"message\",%.*s]", (int)size, text);
-        text = event;
-    }
-    connection_write(connection, frame, frame_text(frame, text, size));
+    connection_write(connection, frame, frame_message(frame, text, size));
 }
 
 static void send_pong(struct connection *connection, const uint8_t *payload, size_t size)
@@ -182,11 +192,11 @@ static enum kind kind_of(const uint8_t *payload, size_t size)
 static void take_text(struct connection *connection, const uint8_t *payload, size_t size)
 {
     if (speaks == SOCKET_IO && size > 0 && payload[0] == '0') {
-        connection_send(connection, "40", 2);
+        send_text(connection, "40");
         return;
     }
     if (speaks == SOCKET_IO && size > 0 && payload[0] == '2') {
-        connection_send(connection, "3", 1);
+        send_text(connection, "3");
         return;
     }
     if (speaks == SOCKET_IO && size > 1 && memcmp(payload, "40", 2) == 0) {

@@ -42,7 +42,7 @@ void network_start(uint16_t port, enum dialect dialect, struct listener listener
 void connection_open(struct connection *connection);
 void connection_drop(struct connection *connection); /* a reset, no close frame */
 void connection_send(struct connection *connection, const char *text, size_t size);
-size_t frame_text(uint8_t *frame, const char *text, size_t size);
+size_t frame_message(uint8_t *frame, const char *text, size_t size);
 void connection_write(struct connection *connection, const uint8_t *frames, size_t size);
 
 /* Wait for what comes, until `until_ns` at the latest, and hand it on.

@@ -27,7 +27,6 @@ static uint32_t ping_seconds;
 static uint64_t first_ns;     /* the first MEMBER_JOINED since it was set to 0 */
 
 static uint32_t joined_count; /* has its own MEMBER_LIST */
-static uint64_t last_joined_ns;
 static void (*when_pong)(struct connection *);
 
 /* --- Joining ------------------------------------------------------------- */
@@ -53,16 +52,14 @@ static void take_message(struct connection *connection, enum kind kind)
     } else if (kind == MEMBER_LIST && !connection->joined) {
         connection->joined = true;
         joined_count++;
-        last_joined_ns = now_ns();
-        note_ns(last_joined_ns - connection->started_ns);
+        note_ns(now_ns() - connection->started_ns);
     }
 }
 
 static void turn(uint64_t until_ns)
 {
-    if (now_ns() > deadline_ns) {
+    if (now_ns() > deadline_ns)
         fail("the server did not do its part in time");
-    }
     network_turn(until_ns < deadline_ns ? until_ns : deadline_ns);
 }
 
@@ -127,18 +124,8 @@ static void add_to_beat(const char *type)
 {
     char text[128];
     int size = snprintf(text, sizeof text, "{\"type\":\"%s\",\"timestamp\":1706889650000}", type);
-    beat_size += frame_text(beat + beat_size, text, (size_t)size);
+    beat_size += frame_message(beat + beat_size, text, (size_t)size);
 }
-
-static void add_event_to_beat(const char *type)
-{
-    char text[128];
-    int size = snprintf(
-        text, sizeof text, "42[\"message\",{\"type\":\"%s\",\"timestamp\":1706889650000}]", type);
-    beat_size += frame_text(beat + beat_size, text, (size_t)size);
-}
-
-static void (*add)(const char *type) = add_to_beat;
 
 static void send_beat(struct connection *connection, uint32_t pings)
 {
@@ -166,8 +153,8 @@ static void steady(uint32_t count, uint32_t seconds)
 {
     join_quietly(count);
     when_pong = note_pong;
-    add("heartbeat");
-    add("ping");
+    add_to_beat("heartbeat");
+    add_to_beat("ping");
     uint64_t beats = (uint64_t)count * seconds / BEAT_S, sent = 0;
     measure_start(server_pid);
     uint64_t start = now_ns();
@@ -192,7 +179,7 @@ static void ping(uint32_t count, uint32_t in_flight)
     if (in_flight > MOST_IN_FLIGHT)
         fail("too many pings in flight");
     for (uint32_t i = 0; i < in_flight; i++)
-        add("ping");
+        add_to_beat("ping");
     goes_on = true;
     for (uint32_t i = 0; i < count; i++)
         send_beat(&members[i], in_flight);
@@ -311,8 +298,6 @@ int main(int count, char **arguments)
         fail("there is no such workload");
     server_pid = (int)number(arguments[3], UINT32_MAX);
     enum dialect dialect = strcmp(arguments[4], "socket.io") == 0 ? SOCKET_IO : PLAIN;
-    if (dialect == SOCKET_IO)
-        add = add_event_to_beat;
     network_start((uint16_t)number(arguments[2], UINT16_MAX), dialect,
                   (struct listener){send_join, take_message});
     deadline_ns = now_ns() + DEADLINE_S * S;

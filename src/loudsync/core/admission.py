@@ -29,8 +29,6 @@ def check_version(requested: str) -> None:
     Raises:
         VersionMismatch: With ``supported`` and ``requested``.
     """
-    if requested == PROTOCOL_VERSION:
-        return
     if _major(requested) != _major(PROTOCOL_VERSION):
         raise VersionMismatch(
             f"This server speaks version {PROTOCOL_VERSION}, not {requested}",

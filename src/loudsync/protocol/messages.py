@@ -110,7 +110,7 @@ class Join(Message, tag="join", frozen=True, kw_only=True):
     token: str = ""
 
     def __post_init__(self) -> None:
-        if self.version != PROTOCOL_VERSION and not _VERSION.fullmatch(self.version):
+        if not _VERSION.fullmatch(self.version):
             raise TextError("version", f"Expected a version such as {PROTOCOL_VERSION}")
 
 

@@ -43,8 +43,6 @@ def clean_name(field: str, text: str, max_length: int) -> str:
     Source: contract, section 3.
     """
     trimmed = text.strip()
-    if trimmed.isascii() and trimmed.isprintable() and 0 < len(trimmed) <= max_length:
-        return trimmed  # as nearly every name
     if not any(map(str.isprintable, trimmed)):
         raise TextError(field, "Expected at least 1 character that can be seen")
     check_shown(field, trimmed, max_length)
@@ -59,6 +57,7 @@ def check_shown(field: str, text: str, max_length: int) -> None:
     """
     if len(text) > max_length:
         raise TextError(field, f"Expected at most {max_length} characters")
+    # Nearly every name is printable ASCII or letters; look closer only if not.
     if not text.isprintable() and any(map(_is_hidden, text)):
         raise TextError(field, "Expected no control characters")
 

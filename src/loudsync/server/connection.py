@@ -170,9 +170,7 @@ class ServerConnection:
             return
         match message:
             case Ping():
-                pong = Pong(timestamp_ms=message.timestamp_ms)
-                self.send(text_frame(encode(pong)))
-                around.stats.frames_out += 1
+                self._say(Pong(timestamp_ms=message.timestamp_ms))
             case Heartbeat() if self.member_id is not None:
                 self._heartbeat(now_ns)
             case Join():

@@ -32,10 +32,5 @@ class RateLimit:
 
     def has(self, cost: int, now_ns: int) -> bool:
         """Tell whether there is enough to pay that much."""
-        self._fill(now_ns)
+        self.take(now_ns, 0)
         return self._rate_per_ns == 0 or self._tokens >= cost
-
-    def _fill(self, now_ns: int) -> None:
-        gained = (now_ns - self._filled_ns) * self._rate_per_ns
-        self._filled_ns = now_ns
-        self._tokens = min(self._burst, self._tokens + gained)

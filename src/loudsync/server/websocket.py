@@ -49,7 +49,6 @@ waits is always seen by the check in ``flush``."""
 _FRAGMENTS_PER_CHARGE: Final = 32
 """A message in fewer pieces costs nothing extra; a flood of tiny pieces does."""
 
-
 _CROWD: Final = 100
 """Receivers in one turn from which on the next turn may have to wait."""
 
@@ -342,18 +341,14 @@ class WebSocket(asyncio.Protocol):
 
         RFC 6455, section 8.1; Autobahn's cases 6.4.
         """
-        in_message = self._fragments is not None
-        kind = first & ~FIN
-        if kind == TEXT and not in_message:
-            state = None
-        elif kind == CONTINUATION and self._decoder is not None:
-            state = self._decoder.getstate()
-        else:
+        goes_on = first & ~FIN == CONTINUATION and self._decoder is not None
+        starts = first & ~FIN == TEXT and self._fragments is None
+        if not (goes_on or starts):
             return  # no text, or wrong in a way that shows once it is whole
         if self._early_decoder is None:
             self._early_decoder = _new_decoder()
-            if state is not None:
-                self._early_decoder.setstate(state)
+            if self._decoder is not None:
+                self._early_decoder.setstate(self._decoder.getstate())
         try:
             self._early_decoder.decode(part)
         except UnicodeDecodeError:
