@@ -1,6 +1,7 @@
 """LoudSync: real-time sessions over WebSocket.
 
-``host`` gives a party, ``join`` goes to one, ``SessionServer`` runs many.
+``host`` gives a party, ``discover`` finds those on the network, ``join`` goes to
+one, ``SessionServer`` runs many.
 What happens there comes as the typed ``events``; what goes wrong, as the typed
 ``errors``.
 """
@@ -23,6 +24,17 @@ from loudsync.protocol import (
 
 if TYPE_CHECKING:
     from loudsync.client import Client, ClientSettings, join
+    from loudsync.discovery import (
+        Discovery,
+        DiscoverySettings,
+        Party,
+        PartyFound,
+        PartyLost,
+        PartyUpdated,
+        SourceFailed,
+        discover,
+        find_party,
+    )
     from loudsync.server import (
         EventStream,
         HostedSession,
@@ -35,6 +47,17 @@ else:
         __name__,
         {
             "loudsync.client": ("Client", "ClientSettings", "join"),
+            "loudsync.discovery": (
+                "Discovery",
+                "DiscoverySettings",
+                "Party",
+                "PartyFound",
+                "PartyLost",
+                "PartyUpdated",
+                "SourceFailed",
+                "discover",
+                "find_party",
+            ),
             "loudsync.server": (
                 "EventStream",
                 "HostedSession",
@@ -50,18 +73,27 @@ __all__ = [
     "ClientSettings",
     "ConnectionState",
     "ConnectionStatus",
+    "Discovery",
+    "DiscoverySettings",
     "ErrorCode",
     "EventStream",
     "HostedSession",
     "LeaveReason",
     "LoudSyncError",
     "MemberInfo",
+    "Party",
+    "PartyFound",
+    "PartyLost",
+    "PartyUpdated",
     "ServerSettings",
     "SessionInfo",
     "SessionServer",
+    "SourceFailed",
     "__version__",
+    "discover",
     "errors",
     "events",
+    "find_party",
     "host",
     "join",
 ]

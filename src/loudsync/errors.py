@@ -17,8 +17,11 @@
     │   └── StorageFull           the disk that keeps sessions is full
     ├── ConnectionFailed      no server could be reached, or it made no sense
     │   └── ReconnectionFailed    … and every attempt is used up
+    ├── PartyNotFound         no party of this code or name was found
+    │   └── SeveralParties        … or more than one
     ├── NotConnected          our own misuse: a call that needs a connection
-    ├── StartFailed           the server can't start (port in use, certificate)
+    ├── StartFailed           the server can't start (address, certificate)
+    │   └── PortInUse             … another program listens at its port
     └── InvalidSetting        our own misuse: a value out of its range
 
 ``Refused`` and below mirror the specification's error codes ("8. ERROR"): the
@@ -171,12 +174,40 @@ class ReconnectionFailed(ConnectionFailed):
         self.attempts = attempts
 
 
+class PartyNotFound(LoudSyncError):
+    """Nobody announces or lists a party of this code or name.
+
+    Attributes:
+        wanted: The code or the name.
+    """
+
+    def __init__(self, wanted: str, text: str = "") -> None:
+        super().__init__(text or f"No party called {wanted!r} was found")
+        self.wanted = wanted
+
+
+class SeveralParties(PartyNotFound):
+    """More than one party has this code or name.
+
+    Attributes:
+        join_urls: Their links.
+    """
+
+    def __init__(self, wanted: str, join_urls: tuple[str, ...]) -> None:
+        super().__init__(wanted, f"{len(join_urls)} parties are called {wanted!r}")
+        self.join_urls = join_urls
+
+
 class NotConnected(LoudSyncError):
     """A call that needs a connected client, made while it is not."""
 
 
 class StartFailed(LoudSyncError):
     """The server can't start; the text says what to do about it."""
+
+
+class PortInUse(StartFailed):
+    """Another program listens at the port, or this one does already."""
 
 
 class InvalidSetting(LoudSyncError, ValueError):

@@ -5,6 +5,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from loudsync.discovery import qr_svg
+from loudsync.discovery.qr import qr_half_blocks
+from qr_lines import scan_lines
 
 LINK = "http://192.168.1.5:8080/?session=k7m2xp"
 
@@ -40,3 +42,29 @@ def test_a_link_too_long_is_an_error() -> None:
     qr_svg("x" * 2331, "")
     with pytest.raises(ValueError, match="too large"):
         qr_svg("x" * 2332, "")
+
+
+@pytest.mark.parametrize("border", [2, 4])
+@pytest.mark.parametrize("link", [LINK, f"{LINK}&{'x' * 40}"])
+def test_half_blocks_are_scanned(link: str, border: int) -> None:
+    lines = qr_half_blocks(link, border)
+    assert len({len(line) for line in lines}) == 1
+    assert len(lines) == (len(lines[0]) + 1) // 2
+    assert set("".join(lines)) == set(" ▀▄█")
+    # On a screen that is dark all around.
+    width = len(lines[0]) + 4
+    screen = ["", *(f"  {line}" for line in lines), ""]
+    assert scan_lines([line.ljust(width) for line in screen]) == link
+
+
+def test_light_is_drawn_and_around_it() -> None:
+    lines = qr_half_blocks(LINK)
+    assert set(lines[0]) == {"█"}
+    assert {line[:2] + line[-2:] for line in lines} == {"████"}
+    assert len(lines[0]) == 33
+
+
+def test_a_link_too_long_for_half_blocks_is_an_error() -> None:
+    qr_half_blocks("x" * 2953)
+    with pytest.raises(ValueError, match="too large"):
+        qr_half_blocks("x" * 2954)

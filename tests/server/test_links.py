@@ -7,11 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loudsync import ServerSettings, SessionServer
+from loudsync.address import base_url, join_link
 from loudsync.errors import InvalidSetting
 from loudsync.server.links import (
-    base_url,
     check_public_url,
-    join_link,
     names_this_machine,
     reachable_host,
 )

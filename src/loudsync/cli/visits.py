@@ -1,19 +1,19 @@
-"""What ``join`` does: run a client and show what happens."""
+"""What ``join`` does: find the party, run a client, show what happens."""
 
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from typing import Final
-from urllib.parse import urlsplit
+from typing import Final, NamedTuple
 
+from loudsync.address import Address, join_link, parse_address
+from loudsync.cli.options import DEFAULT_SERVER
 from loudsync.cli.output import Output, choose_output
 from loudsync.cli.problems import Removed
 from loudsync.cli.runtime import first_of
 from loudsync.cli.views import GuestView
-from loudsync.client import Address, Client
+from loudsync.client import Client, join
 from loudsync.core.events import Event, RemovedByHost
-from loudsync.errors import NotConnected
-from loudsync.server.links import join_link
+from loudsync.errors import ConnectionFailed, NotConnected
 from loudsync.server.logs import configure_logs
 
 LATENCY_INTERVAL_S: Final = 10.0
@@ -23,15 +23,43 @@ LATENCY_COST_S: Final = 0.1
 """What each member adds to that: a crowd that asked every 10 s would be sent
 the list of the crowd, times the crowd."""
 
+_LOOK_HERE_TIMEOUT_S: Final = 1.0
+"""How long a server on this machine may take to say whether it has the party."""
 
-async def join_party(
-    client: Client, address: Address, stop: asyncio.Event, *, as_json: bool
-) -> int:
+
+class VisitOptions(NamedTuple):
+    """Which party, and as whom.
+
+    Attributes:
+        target: A link, an address, a code or a name.
+        session_id: The code, where the target is an address without one.
+        server: Where a code or a name is looked for; ``None``: the network.
+        interfaces: Where on the network; none: everywhere.
+    """
+
+    target: str
+    session_id: str | None
+    name: str
+    token: str | None
+    server: str | None
+    interfaces: tuple[str, ...]
+    as_json: bool
+    plain: bool = False
+
+    @property
+    def is_address(self) -> bool:
+        """Whether the target says where the party is; a name may have spaces."""
+        return self.session_id is not None or (
+            any(mark in self.target for mark in ":/.") and " " not in self.target
+        )
+
+
+async def join_party(options: VisitOptions, stop: asyncio.Event) -> int:
     """Be a guest until the party is over, the seat is lost, or the stop."""
-    async with choose_output(as_json=as_json) as output:
+    async with choose_output(as_json=options.as_json) as output:
         with output.hold_errors():
             configure_logs("console", logging.WARNING)
-            visiting = asyncio.create_task(_visit(client, address, output))
+            visiting = asyncio.create_task(_visit(options, output))
             await first_of(visiting, stop)
             if not visiting.done():
                 visiting.cancel()
@@ -43,17 +71,62 @@ async def join_party(
     return 0
 
 
-async def _visit(client: Client, address: Address, output: Output) -> None:
+async def _visit(options: VisitOptions, output: Output) -> None:
+    url, session_id = await _place(options, output)
+    address = parse_address(url)
+    client = join(url, session_id=session_id, name=options.name, token=options.token)
     await output.say(f"Connecting to {address.url} (Ctrl-C leaves)")
     async with client:
         guest_events = _GuestEvents(client)
         asking = asyncio.create_task(_ask_for_latency(client, output))
         try:
-            await output.follow(guest_events, GuestView(client, _link(client, address)))
+            await output.follow(guest_events, _view(client, address))
         finally:
             asking.cancel()
     if guest_events.removed is not None:
         raise Removed(guest_events.removed.reason)
+
+
+async def _place(options: VisitOptions, output: Output) -> tuple[str, str | None]:
+    """Return where the party is, and its code where that doesn't say it."""
+    target, server = options.target.strip(), options.server
+    if options.is_address:
+        return target, options.session_id
+    is_code = " " not in target
+    if server is not None and is_code:
+        return server, target
+    # Only who looks for a party needs to load what looks.
+    from loudsync.discovery import find_party
+
+    if server is not None:
+        await output.say(f"Looking for {target} at {server} (Ctrl-C ends it)")
+        party = await find_party(target, [server], mdns=False)
+    elif is_code and await _is_here(target):
+        return DEFAULT_SERVER, target
+    else:
+        await output.say(f"Looking for {target} on this network (Ctrl-C ends it)")
+        party = await find_party(target, interfaces=options.interfaces)
+    return party.url, party.id
+
+
+async def _is_here(code: str) -> bool:
+    """Ask the server on this machine, for parties that nobody announces."""
+    from loudsync.discovery.listing import ask_age
+    from loudsync.discovery.ping import open_http
+    from loudsync.protocol import SessionId
+
+    try:
+        async with open_http() as http:
+            await ask_age(
+                http, DEFAULT_SERVER, SessionId(code), timeout_s=_LOOK_HERE_TIMEOUT_S
+            )
+    except ConnectionFailed:
+        return False
+    return True
+
+
+def _view(client: Client, address: Address) -> GuestView:
+    return GuestView(client, join_link(address.base_url, client.session.id))
 
 
 class _GuestEvents(AsyncIterator[Event]):
@@ -78,9 +151,3 @@ async def _ask_for_latency(client: Client, output: Output) -> None:
             await client.request_members()
         except NotConnected:
             continue
-
-
-def _link(client: Client, address: Address) -> str:
-    parts = urlsplit(address.url)
-    scheme = "https" if parts.scheme == "wss" else "http"
-    return join_link(f"{scheme}://{parts.netloc}", client.session.id)

@@ -3,7 +3,7 @@
 ``join`` makes a ``Client``; everything else here is what it takes.
 """
 
-from loudsync.client.address import Address, parse_address
+from loudsync.address import Address, parse_address
 from loudsync.client.client import Client
 from loudsync.client.clock import Clock, SystemClock
 from loudsync.client.joining import join

@@ -11,7 +11,7 @@ import aiohttp
 from aiohttp import WSMsgType
 
 from loudsync.client.clock import Clock
-from loudsync.client.reasons import why_closed, why_unreachable
+from loudsync.reasons import why_closed, why_unreachable
 from loudsync.client.settings import ClientSettings
 from loudsync.client.tasks import time_limit, wait_for_all
 from loudsync.core import NS_PER_S

@@ -5,7 +5,7 @@ import secrets
 import ssl
 from collections.abc import Callable
 
-from loudsync.client.address import parse_address
+from loudsync.address import parse_address
 from loudsync.client.client import Client
 from loudsync.client.clock import Clock, SystemClock
 from loudsync.client.settings import ClientSettings

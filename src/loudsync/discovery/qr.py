@@ -9,6 +9,17 @@ import segno
 _ERROR_CORRECTION: Final = "M"
 """15 % may be unreadable: a hand before a screen. Raised where that is free."""
 
+_TERMINAL_ERROR_CORRECTION: Final = "L"
+"""In a terminal room is scarce and nothing covers the code."""
+
+_HALF_BLOCKS: Final = {
+    (False, False): " ",
+    (True, False): "▀",
+    (False, True): "▄",
+    (True, True): "█",
+}
+"""What shows two modules, the upper and the lower, by whether they are light."""
+
 
 @functools.lru_cache(maxsize=256)
 def qr_svg(link: str, title: str) -> bytes:
@@ -37,3 +48,27 @@ def qr_svg(link: str, title: str) -> bytes:
         desc=link,
     )
     return out.getvalue()
+
+
+@functools.lru_cache(maxsize=16)
+def qr_half_blocks(link: str, border: int = 2) -> tuple[str, ...]:
+    """Draw a link as lines of text, two modules high and one wide a character.
+
+    Light modules are drawn and dark ones left blank, for white on black: so it
+    is right where a terminal is dark and colours are lost.
+
+    Args:
+        border: Light modules around it. The standard wants 4; scanners are
+            content with 2.
+
+    Raises:
+        ValueError: The link is too long for any QR code (2,953 bytes).
+    """
+    code = segno.make(link, error=_TERMINAL_ERROR_CORRECTION, micro=False)
+    rows = [[not dark for dark in row] for row in code.matrix_iter(border=border)]
+    if len(rows) % 2:
+        rows.append([True] * len(rows[0]))
+    return tuple(
+        "".join(_HALF_BLOCKS[pair] for pair in zip(upper, lower, strict=True))
+        for upper, lower in zip(rows[::2], rows[1::2], strict=True)
+    )

@@ -3,7 +3,7 @@
 From the outside in: ``session_server`` is the whole; ``front_door`` takes
 connections in; ``websocket`` turns frames into messages; ``connection`` knows
 what a member may say; ``runner`` takes it to the rules and does what they
-want; ``liveness`` looks for the silent; ``http_api``, which ``late_http`` loads
+want; ``liveness`` looks for the silent; ``advertising`` tells the network; ``http_api``, which ``late_http`` loads
 when it is asked for, serves everything else.
 """
 

@@ -46,6 +46,7 @@ class FrontDoor:
 
     Attributes:
         is_open: Whether anybody is let in; false while shutting down.
+        is_shut: Whether nobody is even told so any more.
         visitors: Who is connected.
         timeouts: Ends connections whose request head takes too long.
         tls: What connections are secured with from now on; ``None``: plain.
@@ -60,6 +61,7 @@ class FrontDoor:
     ) -> None:
         self.settings = settings
         self.is_open = True
+        self.is_shut = False
         self.tls = tls
         self.visitors = Visitors(
             settings.max_connections,
@@ -71,6 +73,11 @@ class FrontDoor:
         self._origins = OriginRule(settings.allowed_origins, settings.public_url)
         self.timeouts = HeadTimeouts(settings.head_timeout_s)
         self._turn = WriteTurn(asyncio.get_running_loop())
+
+    def shut(self) -> None:
+        """Drop who is here, and who the system has accepted but not handed over."""
+        self.is_shut = True
+        self.visitors.abort_all()
 
     def refusal_of(self, head: RequestHead, visit: Visit) -> Refusal | None:
         """Say why a request is not served; ``None`` where it is."""
@@ -136,7 +143,9 @@ class Doorway(asyncio.Protocol):
                 _address(peer), lambda: _descriptor(transport)
             )
         visit.transport = self._transport
-        if not self._door.is_open:
+        if self._door.is_shut:
+            self._transport.abort()
+        elif not self._door.is_open:
             self._refuse(SHUTTING_DOWN)
         elif visit.refusal is not None:
             self._refuse(visit.refusal)

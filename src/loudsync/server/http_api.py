@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 import msgspec
 from aiohttp import web
 
+from loudsync.address import join_link
 from loudsync.core import Session
 from loudsync.discovery import qr_svg
 from loudsync.errors import LoudSyncError, SessionNotFound, Unauthorized
@@ -29,7 +30,7 @@ from loudsync.server.http_errors import (
     refused,
     too_many_guesses,
 )
-from loudsync.server.links import join_link, names_this_machine
+from loudsync.server.links import names_this_machine
 from loudsync.server.metrics import Metrics
 from loudsync.server.settings import DEFAULT_MAX_MEMBERS
 from loudsync.server.visitors import Visit

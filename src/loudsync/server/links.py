@@ -3,11 +3,15 @@
 import ipaddress
 import re
 import socket
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
+from loudsync.discovery.interfaces import (
+    EVERY_IPV4,
+    EVERY_NETWORK,
+    Reach,
+    addresses_of,
+)
 from loudsync.errors import InvalidSetting
-
-_EVERY_INTERFACE = frozenset({"", "0.0.0.0", "::"})  # noqa: S104  # compared, not bound
 
 _SOMEWHERE_ELSE = ("192.0.2.1", 9)
 """An address for documentation (RFC 5737): nothing is sent there."""
@@ -18,25 +22,24 @@ _MAX_URL_LENGTH = 300
 _NOT_IN_A_ROOT = re.compile(r"[?#\s\x00-\x1f]")
 
 
-def join_link(base_url: str, session_id: str) -> str:
-    """Return the link that opens the page on this session."""
-    return f"{base_url}/?session={quote(session_id, safe='')}"
-
-
 def reachable_host(bound_host: str) -> str:
     """Return the address by which other devices reach a bound address.
 
     A server on every interface is reached at the address this machine uses
-    towards the network; without a network, at ``localhost``.
+    towards the internet; without that, at one it has in a network; without a
+    network, at ``localhost``.
     """
-    if bound_host not in _EVERY_INTERFACE:
+    if bound_host != EVERY_IPV4 and bound_host not in EVERY_NETWORK:
         return bound_host
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(_SOMEWHERE_ELSE)
             return str(probe.getsockname()[0])
         except OSError:
-            return "localhost"
+            inside = addresses_of(EVERY_IPV4)
+    if inside and inside[0].reach is not Reach.THIS_MACHINE:
+        return inside[0].ip
+    return "localhost"
 
 
 def names_this_machine(host: str) -> bool:
@@ -49,12 +52,6 @@ def names_this_machine(host: str) -> bool:
     except ValueError:
         return False
     return address.is_loopback or address.is_unspecified
-
-
-def base_url(host: str, port: int, *, is_secure: bool) -> str:
-    """Return the HTTP address of a host and port."""
-    scheme = "https" if is_secure else "http"
-    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def check_public_url(url: str) -> str:

@@ -12,6 +12,7 @@ import socket
 import sys
 from typing import Final
 
+from loudsync.discovery.interfaces import EVERY_NETWORK
 from loudsync.server.front_door import Doorway, FrontDoor
 from loudsync.server.logs import get_logger
 
@@ -138,7 +139,10 @@ async def _bind(host: str, port: int) -> list[socket.socket]:
     """
     loop = asyncio.get_running_loop()
     infos = await loop.getaddrinfo(
-        host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        None if host in EVERY_NETWORK else host,
+        port,
+        type=socket.SOCK_STREAM,
+        flags=socket.AI_PASSIVE,
     )
     bound: list[socket.socket] = []
     missing: OSError | None = None

@@ -40,3 +40,5 @@ def configure_logs(log_format: LogFormat, level: int = logging.INFO) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    # What it meets on each interface; what comes of it are events of ours.
+    logging.getLogger("zeroconf").setLevel(logging.CRITICAL)

@@ -27,6 +27,7 @@ async def host(
     listed: bool = True,
     settings: ServerSettings | None = None,
     tls: ssl.SSLContext | None = None,
+    advertise: bool = False,
 ) -> AsyncIterator[HostedSession]:
     """Host a party: a server with one session, whose host is this process.
 
@@ -43,6 +44,8 @@ async def host(
         host: The address to listen at; by default every interface.
         host_name: What the host is called.
         listed: Show the party on the page's list; it is the only one there.
+        advertise: Announce it on the local network as well, if it is listed:
+            ``loudsync.discover`` finds it there.
 
     Yields:
         The session. It is closed, and the server stopped, at the end of the
@@ -53,7 +56,7 @@ async def host(
         InvalidSetting: A value is out of its range.
     """
     async with SessionServer(
-        host=host, port=port, settings=settings, tls=tls
+        host=host, port=port, settings=settings, tls=tls, advertise=advertise
     ) as server:
         yield await server.create_session(
             name,

@@ -129,6 +129,11 @@ class Runner:
 
     Methods that a connection calls answer it with ERROR where the rules
     refuse; methods that a program calls raise.
+
+    Attributes:
+        registry: All sessions.
+        stats: What has happened so far.
+        on_change: Called after any session has changed, and that is saved.
     """
 
     def __init__(
@@ -147,6 +152,7 @@ class Runner:
         self._rooms: dict[SessionId, _Room] = {}
         self._links: dict[ConnectionId, Link] = {}
         self._probes: dict[ConnectionId, Timer] = {}
+        self.on_change: Callable[[], None] | None = None
 
     # --- For programs -------------------------------------------------------
 
@@ -335,7 +341,7 @@ class Runner:
                 self._perform(room, effect)
             if not room.effects:
                 break
-        _now_idle(room)
+        self._now_idle(room)
 
     def _go_on_when_saved(
         self, saving: "asyncio.Future[None]", room: _Room, effects: Effects
@@ -352,7 +358,7 @@ class Runner:
             if room.effects:
                 self._work_off(room)
             else:
-                _now_idle(room)
+                self._now_idle(room)
 
         def save_again() -> None:
             # The newer changes that have come meanwhile are saved with it.
@@ -449,7 +455,7 @@ class Runner:
             if room.effects:
                 self._work_off(room)
             else:
-                _now_idle(room)
+                self._now_idle(room)
 
         room.list_timer = self._clock.call_later(max(0, wait_ns) / NS_PER_S, send_list)
 
@@ -480,9 +486,10 @@ class Runner:
         self.stats.sessions_closed += 1
         log.info("session_closed", session=session.id)
 
-
-def _now_idle(room: _Room) -> None:
-    room.busy = False
-    if room.worked_off is not None:
-        room.worked_off.set_result(None)
-        room.worked_off = None
+    def _now_idle(self, room: _Room) -> None:
+        room.busy = False
+        if room.worked_off is not None:
+            room.worked_off.set_result(None)
+            room.worked_off = None
+        if self.on_change is not None:
+            self.on_change()

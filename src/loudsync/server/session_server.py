@@ -8,17 +8,19 @@ import ssl
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
+from loudsync.address import base_url, join_link
 from loudsync.core import Registry
-from loudsync.errors import LoudSyncError, StartFailed
+from loudsync.errors import LoudSyncError, PortInUse, StartFailed
 from loudsync.protocol import CloseCode
 from loudsync.server.addresses import ProxyTrust
+from loudsync.server.advertising import Advertiser
 from loudsync.server.clock import Clock, SystemClock
 from loudsync.server.connection import ServerConnection, Surroundings
 from loudsync.server.creation import DEFAULT_HOST_NAME, new_token, session_spec
 from loudsync.server.front_door import FrontDoor
 from loudsync.server.hosting import HostedSession
 from loudsync.server.late_http import LateHttp
-from loudsync.server.links import base_url, check_public_url, join_link, reachable_host
+from loudsync.server.links import check_public_url, reachable_host
 from loudsync.server.listener import Listener
 from loudsync.server.liveness import Liveness
 from loudsync.server.logs import get_logger
@@ -63,6 +65,7 @@ class SessionServer:
         tls: Serve wss and https with this context instead of plain.
         store: Where sessions are kept; by default in memory.
         clock: What time it is; by default the system's.
+        advertise: Announce listed sessions on the local network, over mDNS.
 
     Attributes:
         settings: As given.
@@ -77,6 +80,7 @@ class SessionServer:
         tls: ssl.SSLContext | None = None,
         store: SessionStore | None = None,
         clock: Clock | None = None,
+        advertise: bool = False,
     ) -> None:
         self.settings = settings or ServerSettings()
         self._host = host
@@ -84,6 +88,7 @@ class SessionServer:
         self._tls = tls
         self._store = store or MemoryStore()
         self._clock = clock
+        self._advertise = advertise
         self._parts: _Parts | None = None
         self._is_starting = False
         public_url = self.settings.public_url
@@ -109,6 +114,8 @@ class SessionServer:
             self._is_starting = False
         self._parts = parts
         parts.liveness.start()
+        if self._advertise:
+            parts.advertise(self._host, self._port, self._public_url)
         log.info("listening", url=self.url)
 
     async def _listen(self) -> "_Parts":
@@ -142,6 +149,7 @@ class SessionServer:
         # Who still comes is told so with 503; the listener goes last.
         parts.door.is_open = False
         parts.liveness.stop()
+        goodbye = asyncio.create_task(parts.stop_advertising())
         try:
             if self._store.outlives_process:
                 parts.runner.disconnect_all(CloseCode.SERVICE_RESTART, reason)
@@ -152,10 +160,11 @@ class SessionServer:
         finally:
             async with contextlib.AsyncExitStack() as last:
                 # Each of them, last first, even where one is cancelled.
+                last.push_async_callback(asyncio.wait, {goodbye})
                 last.push_async_callback(self._store.close)
                 last.push_async_callback(parts.listener.wait_closed)
                 last.push_async_callback(parts.http.stop)
-                last.callback(parts.door.visitors.abort_all)
+                last.callback(parts.door.shut)
                 last.callback(parts.listener.close)
         log.info("stopped")
 
@@ -278,6 +287,7 @@ class _Parts:
     def __init__(self, server: SessionServer) -> None:
         settings = server.settings
         self._server = server
+        self._advertiser: Advertiser | None = None
         self.stats = ServerStats()
         clock = server._clock or SystemClock()  # noqa: SLF001  # its own parts
         self.registry = Registry(settings.rules, settings.max_sessions)
@@ -321,6 +331,22 @@ class _Parts:
             is_secure=server.is_secure,
         )
 
+    def advertise(self, host: str, port: int, public_url: str) -> None:
+        """Announce listed sessions from now on."""
+        self._advertiser = Advertiser(
+            self.runner,
+            host,
+            port,
+            is_secure=self._server.is_secure,
+            public_url=public_url,
+        )
+        self._advertiser.start()
+
+    async def stop_advertising(self) -> None:
+        """Say goodbye for every session that was announced."""
+        if self._advertiser is not None:
+            await self._advertiser.stop()
+
     def close_newcomers(self) -> None:
         """Close the connections that never joined."""
         for connection in self.around.newcomers.pop_silent(2**63):
@@ -338,7 +364,8 @@ def _why_not_listening(host: str, port: int, fault: Exception) -> StartFailed:
     number = fault.errno if isinstance(fault, OSError) else None
     if number == errno.EADDRINUSE:
         advice = "the port is in use; stop what uses it or choose another with --port"
-    elif number == errno.EACCES:
+        return PortInUse(f"Can't listen at {where}: {advice}")
+    if number == errno.EACCES:
         advice = "this port needs more rights; choose one from 1024 up with --port"
     elif number == errno.EADDRNOTAVAIL or isinstance(
         fault, socket.gaierror | ValueError

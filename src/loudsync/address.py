@@ -1,7 +1,7 @@
-"""From what a person types or scans to the WebSocket's URL; pure."""
+"""From what a person types or scans to the WebSocket's URL, and back; pure."""
 
 from typing import Final, NamedTuple
-from urllib.parse import parse_qs, unquote_plus, urlsplit, urlunsplit
+from urllib.parse import parse_qs, quote, unquote_plus, urlsplit, urlunsplit
 
 from loudsync.errors import InvalidSetting
 
@@ -20,6 +20,27 @@ class Address(NamedTuple):
 
     url: str
     session_id: str | None
+
+    @property
+    def base_url(self) -> str:
+        """The ``http`` or ``https`` address of the same server's root."""
+        parts = urlsplit(self.url)
+        return f"{'https' if parts.scheme == 'wss' else 'http'}://{parts.netloc}"
+
+
+def join_link(base_url: str, session_id: str) -> str:
+    """Return the link that opens the page on this session.
+
+    Args:
+        base_url: The server's address, without a slash at its end.
+    """
+    return f"{base_url}/?{_SESSION_PARAMETER}={quote(session_id, safe='')}"
+
+
+def base_url(host: str, port: int, *, is_secure: bool) -> str:
+    """Return the HTTP address of a host, or an IP address, and a port."""
+    scheme = "https" if is_secure else "http"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def parse_address(text: str) -> Address:

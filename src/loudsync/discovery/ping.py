@@ -1,0 +1,87 @@
+"""How far away a server is: one PING, before any JOIN."""
+
+import asyncio
+import time
+from typing import Final
+
+import aiohttp
+
+from loudsync.errors import ConnectionFailed, InvalidMessage
+from loudsync.protocol import Ping, Pong, decode_server_message, encode
+from loudsync.reasons import why_closed, why_unreachable
+
+ANSWER_TIMEOUT_S: Final = 3.0
+"""More than a phone's Wi-Fi takes to wake up, less than people wait."""
+
+_MAX_ANSWER_BYTES: Final = 16 * 1024
+
+_SOCKET_PATH: Final = "/ws"
+
+
+def open_http() -> aiohttp.ClientSession:
+    """Make what servers are asked with; its owner closes it."""
+    return aiohttp.ClientSession(
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
+        # What it asks is about now, and each server is asked rarely.
+        connector=aiohttp.TCPConnector(force_close=True),
+        cookie_jar=aiohttp.DummyCookieJar(),
+    )
+
+
+async def measure_round_trip(
+    http: aiohttp.ClientSession,
+    base_url: str,
+    *,
+    path: str = _SOCKET_PATH,
+    timeout_s: float = ANSWER_TIMEOUT_S,
+) -> float:
+    """Open a WebSocket, send PING, and wait for its PONG.
+
+    Anybody may do that without a seat (contract, section 2), so it shows that
+    guests can come this way, proxies included, and leaves no trace.
+
+    Args:
+        base_url: The server's ``http`` or ``https`` address, without a path.
+        timeout_s: How long all of it may take.
+
+    Returns:
+        The round trip in milliseconds, connecting not counted.
+
+    Raises:
+        ConnectionFailed: No LoudSync server answered; the reason says why.
+
+    Source: protocol v1.0, "4. PING".
+    """
+    try:
+        async with (
+            asyncio.timeout(timeout_s),
+            http.ws_connect(
+                f"{base_url}{path}",
+                max_msg_size=_MAX_ANSWER_BYTES,
+                autoclose=False,
+                timeout=aiohttp.ClientWSTimeout(ws_close=0.5),
+            ) as socket,
+        ):
+            return await _ping(socket, base_url)
+    except TimeoutError:
+        raise ConnectionFailed(base_url, f"no answer within {timeout_s:g} s") from None
+    except (aiohttp.ClientError, OSError, ValueError) as fault:
+        raise ConnectionFailed(base_url, why_unreachable(fault)) from None
+
+
+async def _ping(socket: aiohttp.ClientWebSocketResponse, base_url: str) -> float:
+    timestamp_ms = int(time.time() * 1000)
+    sent_ns = time.monotonic_ns()
+    await socket.send_str(encode(Ping(timestamp_ms=timestamp_ms)).decode())
+    while True:
+        frame = await socket.receive()
+        if frame.type is not aiohttp.WSMsgType.TEXT:
+            raise ConnectionFailed(base_url, why_closed(socket.close_code, ""))
+        came_ns = time.monotonic_ns()
+        try:
+            message = decode_server_message(frame.data)
+        except InvalidMessage:
+            reason = "what answers there is not a LoudSync server"
+            raise ConnectionFailed(base_url, reason) from None
+        if isinstance(message, Pong) and message.timestamp_ms == timestamp_ms:
+            return (came_ns - sent_ns) / 1e6
