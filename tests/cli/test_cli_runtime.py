@@ -3,12 +3,15 @@
 import asyncio
 import os
 import signal
+import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from loudsync.cli import runtime
+from loudsync.cli.problems import WrongUsage
 from loudsync.server.event_loop import new_event_loop
 
 pytestmark = pytest.mark.skipif(
@@ -71,3 +74,79 @@ def test_nohup_is_respected() -> None:
         return int(signal.getsignal(signal.SIGHUP) is signal.SIG_IGN)
 
     assert runtime.run(command) == 1
+
+
+@pytest.mark.usefixtures("loop")
+@pytest.mark.parametrize("number", [*NUMBERS, signal.SIGHUP])
+def test_signals_reach_a_party_beside_a_screen(number: signal.Signals) -> None:
+    async def command(stop: asyncio.Event) -> int:
+        assert threading.current_thread() is not threading.main_thread()
+        os.kill(os.getpid(), number)
+        async with asyncio.timeout(20):
+            await stop.wait()
+        return 7
+
+    assert runtime.run_beside_screen(command) == 7
+    assert [signal.getsignal(n) for n in NUMBERS] == [signal.SIG_DFL] * 2
+
+
+@pytest.mark.usefixtures("loop")
+def test_what_a_party_beside_a_screen_raises_is_raised() -> None:
+    async def command(_stop: asyncio.Event) -> int:
+        raise WrongUsage("no")
+
+    before = [signal.getsignal(n) for n in NUMBERS]
+    with pytest.raises(WrongUsage):
+        runtime.run_beside_screen(command)
+    assert [signal.getsignal(n) for n in NUMBERS] == before
+
+
+@pytest.mark.usefixtures("loop")
+def test_a_party_can_have_the_main_thread_do_something() -> None:
+    threads: list[threading.Thread] = []
+
+    async def command(_stop: asyncio.Event) -> int:
+        screen = runtime.screen_thread.get()
+        is_done = threading.Event()
+
+        def work() -> None:
+            threads.append(threading.current_thread())
+            is_done.set()
+
+        runtime.in_main_thread(work)
+        await asyncio.to_thread(is_done.wait, 20)
+        return int(screen is None)
+
+    assert runtime.run_beside_screen(command) == 0
+    assert runtime.run(command) == 1
+    assert threads == [threading.main_thread()] * 2
+    assert runtime.screen_thread.get() is None
+
+
+STUCK = """
+import asyncio, sys, time
+from loudsync.cli import runtime
+from loudsync.cli.problems import WrongUsage
+from loudsync.cli.problems import WrongUsage
+
+async def command(_stop):
+    screen = runtime.screen_thread.get()
+    screen.loop.call_soon_threadsafe(time.sleep, 60)
+    if sys.argv[1] == "2":
+        raise WrongUsage("no")
+    return int(sys.argv[1])
+
+runtime.run_beside_screen(command)
+"""
+
+
+@pytest.mark.parametrize("code", [0, 1, 2])
+def test_a_stuck_main_thread_does_not_hold_up_the_end(code: int) -> None:
+    """Exit code 2 is that of an error."""
+    ended = subprocess.run(
+        [sys.executable, "-c", STUCK, str(code)],
+        timeout=20,
+        capture_output=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr) == (code, b"")

@@ -1,248 +1,228 @@
-"""What is drawn and said: nothing a terminal or rich would obey."""
+"""The screens with a real party behind them, driven by Textual's pilot."""
 
-import io
+import asyncio
 
 import pytest
-from rich.console import Console
 
-from loudsync.cli.screen import draw
-from loudsync.cli.views import News, Snapshot
-from loudsync.cli.words import MAX_SHOWN, clock_time, describe, one_line, shown
-from loudsync.core.events import (
-    Connected,
-    ErrorReported,
-    Event,
-    EventsLost,
-    Joined,
-    LatencyMeasured,
-    Left,
-    Reconnecting,
-    RemovedByHost,
-    Returned,
-    SessionEnded,
-    StateChanged,
-    Updated,
-)
-from loudsync.protocol import (
-    ConnectionState,
-    ConnectionStatus,
-    LeaveReason,
-    MemberId,
-    MemberInfo,
-    SessionId,
-    SessionInfo,
-)
+from loudsync.cli.screens.dialogs import CloseDialog, KickDialog
+from loudsync.cli.screens.members import MemberTable
+from loudsync.cli.screens.qr_code import QrScreen
+from loudsync.core.events import RemovedByHost, SessionEnded, StateChanged
+from loudsync.protocol import ConnectionState
+from qr_lines import scan_lines
+from screen_party import guest_screen, host_screen, until
+from terminal_screens import lines_of
 
-SESSION = SessionId("abc")
+SIZES = [(80, 24), (60, 20), (40, 10), (20, 5), (200, 60)]
 
 
-def member(
-    number: int,
-    name: str = "",
-    *,
-    status: ConnectionStatus = ConnectionStatus.CONNECTED,
-    latency_ms: int | None = 12,
-    joined_at_ms: int = 1_700_000_000_000,
-) -> MemberInfo:
-    return MemberInfo(
-        id=MemberId(f"m{number}"),
-        name=name or f"Guest {number}",
-        is_host=number == 0,
-        connection_status=status,
-        joined_at_ms=joined_at_ms,
-        latency_ms=latency_ms,
-    )
-
-
-def snapshot(
-    *members: MemberInfo,
-    news: tuple[str, ...] = (),
-    own_state: str = "",
-    own_latency_ms: float | None = None,
-    name: str = "Friday Party",
-) -> Snapshot:
-    return Snapshot(
-        name=name,
-        code="k7m2xp",
-        link="http://192.168.1.5:8080/?session=k7m2xp",
-        own_state=own_state,
-        own_id=MemberId("m1"),
-        own_latency_ms=own_latency_ms,
-        max_members=10,
-        members=members,
-        news=tuple(News(1_700_000_000_000, text) for text in news),
-    )
-
-
-def drawn(party: Snapshot, width: int = 80, height: int = 24) -> list[str]:
-    console = Console(
-        record=True, width=width, height=height, file=io.StringIO(), color_system=None
-    )
-    console.print(draw(party, height))
-    return [line.rstrip() for line in console.export_text().splitlines()]
-
-
-def row(lines: list[str], name: str) -> list[str]:
-    return next(line.split() for line in lines if line.startswith(name))
-
-
-def test_a_host_sees_the_party_and_who_is_there() -> None:
-    lines = drawn(
-        snapshot(
-            member(0, "Sara", latency_ms=None),
-            member(1, "Ben", latency_ms=23),
-            member(2, "Eve", status=ConnectionStatus.RECONNECTING),
-            news=("Ben joined", "Eve lost the connection; the seat is kept"),
+async def test_a_host_sees_how_to_get_in_and_a_phone_does() -> None:
+    async with host_screen() as host:
+        await host.until("End party")
+        lines = lines_of(host.app)
+        assert lines[0].split() == ["Friday", "Party", "1", "of", "10", "here"]
+        assert "k 7 m 2 x p" in lines[2]
+        assert host.session.join_url in host.text
+        assert scan_lines(lines) == host.session.join_url
+        assert "› Sara (you)  connected" in host.text  # noqa: RUF001
+        assert lines[-1].split() == (
+            ["c", "Copy", "link", "r", "QR", "k", "Kick", "q", "End", "party"]
         )
-    )
-
-    assert lines[0] == "Friday Party"
-    assert lines[1].split() == ["Code", "k7m2xp"]
-    assert lines[2].split() == ["Link", "http://192.168.1.5:8080/?session=k7m2xp"]
-    assert lines[3].split() == ["Members", "3", "of", "10"]
-    since = clock_time(1_700_000_000_000)
-    assert row(lines, "Sara") == ["Sara", "host", "connected", since]
-    assert row(lines, "Ben") == ["Ben", "connected", "23", "ms", since]
-    assert row(lines, "Eve") == ["Eve", "reconnecting…", "12", "ms", since]
-    assert any(line.endswith("  Ben joined") for line in lines)
-    assert lines[-1] == "Ctrl-C ends the party"
 
 
-def test_a_guest_sees_itself_and_its_own_connection() -> None:
-    lines = drawn(
-        snapshot(member(0), member(1, "Ben"), own_state="reconnecting (2 of 3)")
-    )
-    assert "You      reconnecting (2 of 3)" in lines
-    assert row(lines, "Ben")[1] == "you"
-    assert lines[-1] == "Ctrl-C leaves the party"
+async def test_guests_come_and_go() -> None:
+    async with host_screen() as host:
+        async with host.join("Ben"):
+            await host.until("2 of 10 here")
+            await host.until("Ben joined")
+            async with host.join("[red]Eve[/red]"):
+                await host.until("[red]Eve[")
+        await host.until("1 of 10 here")
+        await host.until("Ben left")
 
-    lines = drawn(snapshot(member(1), own_state="connected", own_latency_ms=7.4))
-    assert "You      connected, 7 ms" in lines
+
+async def test_a_guest_is_kicked_with_a_reason() -> None:
+    async with host_screen() as host, host.join("Ben") as ben:
+        await host.until("Ben joined")
+        await host.pilot.press("down", "k")
+        await host.until("Kick Ben?")
+        await host.pilot.press(*"quite", "space", *"[b]loud", "enter")
+        await host.until("Ben was removed")
+        events = [event async for event in ben]
+        assert isinstance(events[-1], RemovedByHost)
+        assert events[-1].reason == "quite [b]loud"
+        assert not isinstance(host.app.screen, KickDialog)
 
 
-def test_markup_and_escapes_in_names_are_shown_as_text() -> None:
-    lines = drawn(
-        snapshot(
-            member(1, "[red]x[/red]"),
-            member(2, "a\x1b[31mb\u202ec\n"),
-            member(3, ":smile: [link=http://x]y[/link]"),
-            name="[bold]Party[/bold]\x07",
-            news=("[blink]z[/blink] joined",),
+@pytest.mark.parametrize("way_out", [("escape",), ("tab", "tab", "enter")])
+async def test_who_is_not_kicked_stays(way_out: tuple[str, ...]) -> None:
+    async with host_screen() as host, host.join("Ben"):
+        await host.until("Ben joined")
+        await host.pilot.press("down", "k", *"loud", *way_out)
+        await host.pilot.pause()
+        assert not isinstance(host.app.screen, KickDialog)
+        assert len(host.session.members) == 2
+
+
+async def test_the_kick_button_kicks() -> None:
+    async with host_screen() as host, host.join("Ben"):
+        await host.until("Ben joined")
+        await host.pilot.press("down", "k")
+        await host.pilot.click("#yes")
+        await host.until("Ben was removed")
+
+
+async def test_the_host_cannot_kick_itself() -> None:
+    async with host_screen() as host:
+        await host.pilot.press("k")
+        await host.until("This is you")
+        assert not isinstance(host.app.screen, KickDialog)
+
+
+async def test_a_dialog_closes_when_its_guest_has_left() -> None:
+    async with host_screen() as host:
+        async with host.join("Ben"):
+            await host.until("Ben joined")
+            await host.pilot.press("down", "k")
+            assert isinstance(host.app.screen, KickDialog)
+        await host.until("Ben has left")
+        assert not isinstance(host.app.screen, KickDialog)
+
+
+async def test_a_kick_that_comes_too_late_is_a_notice() -> None:
+    async with host_screen() as host, host.join("Ben"):
+        await host.until("Ben joined")
+        await host.pilot.press("down", "k")
+        await host.session.kick(host.session.members[1].id)
+        # The screen has not heard of it yet.
+        dialog = host.app.screen
+        assert isinstance(dialog, KickDialog)
+        dialog.dismiss("Bye")
+        await host.until("Ben was not kicked")
+
+
+async def test_the_link_is_copied() -> None:
+    async with host_screen() as host:
+        await host.pilot.press("c")
+        await host.until("Link copied")
+        assert host.app.clipboard == host.session.join_url
+
+
+async def test_the_code_takes_the_whole_screen() -> None:
+    async with host_screen() as host:
+        for key in ("escape", "r", "q"):
+            await host.pilot.press("r")
+            assert isinstance(host.app.screen, QrScreen)
+            link = host.session.join_url
+            await until(host.pilot, lambda: scan_lines(lines_of(host.app)) == link)  # noqa: B023
+            await host.pilot.press(key)
+            assert not isinstance(host.app.screen, QrScreen)
+        assert not host.session.is_closed
+
+
+async def test_the_end_is_asked_for_first() -> None:
+    async with host_screen() as host, host.join("Ben") as ben:
+        await host.until("Ben joined")
+        for no in ("escape", "n", "enter"):
+            await host.pilot.press("q")
+            assert isinstance(host.app.screen, CloseDialog)
+            await host.until("your guest, too")
+            await host.pilot.press(no)
+            assert not isinstance(host.app.screen, CloseDialog)
+        assert not host.session.is_closed
+        await host.pilot.press("ctrl+q", "ctrl+q", "y")
+        await until(host.pilot, lambda: host.session.is_closed)
+        events = [event async for event in ben]
+        assert isinstance(events[-1], SessionEnded)
+
+
+async def test_ctrl_c_ends_without_a_question_even_in_a_dialog() -> None:
+    async with host_screen() as host, host.join("Ben"):
+        await host.until("Ben joined")
+        await host.pilot.press("down", "k", "x", "ctrl+c")
+        assert host.interrupts == 1
+
+
+async def test_it_survives_every_size_and_comes_back() -> None:
+    async with host_screen() as host, host.join("Ben"):
+        await host.until("Ben joined")
+        await host.pilot.press("down")
+        before = lines_of(host.app)
+        for keys, back in (("", ""), ("r", "r"), ("k", "escape"), ("q", "n")):
+            await host.pilot.press(*keys)
+            for width, height in [*SIZES, *reversed(SIZES)]:
+                await host.pilot.resize_terminal(width, height)
+                await until(host.pilot, lambda: len(lines_of(host.app)) == height)  # noqa: B023
+                if not keys:
+                    await host.until("Ben")
+            await host.pilot.press(*([back] if back else []))
+        await host.pilot.resize_terminal(80, 24)
+        await until(host.pilot, lambda: lines_of(host.app) == before)
+
+
+async def test_a_guest_sees_itself_and_how_it_is_connected() -> None:
+    async with (
+        host_screen() as host,
+        host.join("Ben") as ben,
+        guest_screen(ben, host.server.url) as (app, view, pilot),
+    ):
+        lines = lines_of(app)
+        assert lines[0].split() == ["Friday", "Party", "2", "here"]
+        assert any(line.startswith(" You   connected") for line in lines)
+        assert any("Sara (host)" in line for line in lines)
+        assert any("Ben (you)" in line for line in lines)
+        assert scan_lines(lines) == f"{host.server.url}/?session=k7m2xp"
+        assert "Kick" not in lines[-1]
+        lost = StateChanged(
+            state=ConnectionState.RECONNECTING,
+            attempt=2,
+            max_attempts=3,
+            reason="the connection broke",
         )
-    )
-    text = "\n".join(lines)
-
-    assert lines[0] == r"[bold]Party[/bold]\x07"
-    assert row(lines, "[red]x[/red]")[0] == "[red]x[/red]"
-    assert r"a\x1b[31mb\u202ec\n" in text
-    assert ":smile: [link=http://x]y[/link]" in text
-    assert "[blink]z[/blink] joined" in text
-
-
-@pytest.mark.parametrize("height", [10, 14, 24, 50])
-@pytest.mark.parametrize("width", [40, 80])
-def test_it_fits_the_screen_however_many_there_are(width: int, height: int) -> None:
-    crowd = [member(n, f"{'Long name ' * 6}{n}") for n in range(300)]
-    lines = drawn(
-        snapshot(*crowd, news=tuple(f"Guest {n} joined {'x' * 90}" for n in range(8))),
-        width,
-        height,
-    )
-
-    assert len(lines) <= height
-    assert all(len(line) <= width for line in lines)
-    assert any("more" in line for line in lines)
-    assert any("Guest 7 joined" in line for line in lines) or height == 10
-    if width == 80:
-        assert any(line.endswith(clock_time(1_700_000_000_000)) for line in lines)
+        view.apply(lost)
+        app.leave_snapshot(view.snapshot())
+        state = "You   reconnecting, attempt 2 of 3"
+        await until(pilot, lambda: state in "\n".join(lines_of(app)))
+        view.apply(StateChanged(state=ConnectionState.CONNECTED))
+        app.leave_snapshot(view.snapshot())
+        await until(pilot, lambda: "You   connected" in "\n".join(lines_of(app)))
 
 
-def test_numbers_of_a_lying_server_do_not_break_it() -> None:
-    lines = drawn(
-        snapshot(
-            member(1, "Ben", latency_ms=-5, joined_at_ms=2**62),
-            member(2, "Eve", latency_ms=10**15, joined_at_ms=-(2**62)),
-        )
-    )
-    assert row(lines, "Ben") == ["Ben", "connected", "?", "?"]
-    assert row(lines, "Eve") == ["Eve", "connected", "?", "?"]
+async def test_a_guest_leaves_at_once() -> None:
+    async with (
+        host_screen() as host,
+        host.join("Ben") as ben,
+        guest_screen(ben, host.server.url) as (_, _, pilot),
+    ):
+        await pilot.press("q")
+        await host.until("Ben left")
+        assert [event async for event in ben][-1:] != []
+        with pytest.raises(StopAsyncIteration):
+            await anext(ben)
 
 
-BEN = member(1, "Ben")
+async def test_who_is_selected_stays_selected() -> None:
+    async with host_screen() as host, host.join("Eve"):
+        async with host.join("Ann"), host.join("Ben"):
+            await host.until("4 of 10 here")
+            await host.pilot.press("end")
+            table = host.app.query_one(MemberTable)
+            assert table.selected is not None
+            name = table.selected.name
+            await host.session.kick(host.session.members[1].id)
+            await host.until("3 of 10 here")
+            assert table.selected.name == name
+        await host.until("1 of 10 here")
+        assert table.selected.name == "Sara"
 
 
-@pytest.mark.parametrize(
-    ("event", "sentence"),
-    [
-        (Joined(session_id=SESSION, member=BEN), "Ben joined"),
-        (Returned(session_id=SESSION, member=BEN), "Ben is back"),
-        (
-            Reconnecting(session_id=SESSION, member=BEN),
-            "Ben lost the connection; the seat is kept",
-        ),
-        (Updated(session_id=SESSION, member=BEN), None),
-        (Left(session_id=SESSION, member=BEN), "Ben left"),
-        (
-            Left(session_id=SESSION, member=BEN, reason=LeaveReason.KICKED),
-            "Ben was removed",
-        ),
-        (
-            Left(session_id=SESSION, member=BEN, reason=LeaveReason.TIMEOUT),
-            "Ben timed out",
-        ),
-        (SessionEnded(session_id=SESSION), "The party is over"),
-        (
-            SessionEnded(session_id=SESSION, reason="Late\x1b[2J"),
-            r"The party is over: Late\x1b[2J",
-        ),
-        (EventsLost(count=3), "3 events are missing here: too much happened at once"),
-        (
-            Connected(
-                session_id=SESSION,
-                client_id=BEN.id,
-                session=SessionInfo(id=SESSION, name="Friday", host_id=MemberId("h")),
-                members=(BEN,),
-            ),
-            "You are in Friday; members: 1",
-        ),
-        (RemovedByHost(session_id=SESSION, reason="Bye"), "You were removed: Bye"),
-        (
-            StateChanged(
-                state=ConnectionState.RECONNECTING,
-                attempt=2,
-                max_attempts=3,
-                reason="the connection broke",
-            ),
-            "No connection: the connection broke; reconnecting, attempt 2 of 3",
-        ),
-        (
-            StateChanged(state=ConnectionState.FAILED, reason="no route"),
-            "Reconnecting failed: no route",
-        ),
-        (StateChanged(state=ConnectionState.CONNECTED), None),
-        (
-            ErrorReported(code="unauthorized", message="No"),
-            "The server refused a request: No",
-        ),
-        (LatencyMeasured(latency_ms=1.5), None),
-    ],
-)
-def test_every_event_is_a_sentence_or_only_a_number(
-    event: Event, sentence: str | None
-) -> None:
-    assert describe(event) == sentence
+async def test_latencies_are_shown_when_they_are_known() -> None:
+    async with host_screen() as host, host.join("Ben"):
+        await host.until("Ben joined")
 
+        async def look() -> None:
+            while " ms" not in host.text:
+                host.app.leave_snapshot(host.view.snapshot())
+                await host.pilot.pause(0.01)
 
-@pytest.mark.parametrize(
-    "text", ["Zoë", "派对", "👨‍👩‍👧", "سارا", "می‌خواهم", "a\u00a0b"]
-)
-def test_peoples_names_are_shown_as_they_are(text: str) -> None:
-    assert shown(text) == text
-
-
-def test_what_a_terminal_obeys_is_escaped() -> None:
-    assert shown("\x00\x07\x7f\x9b\u2028\u2066\ud800") == (
-        r"\x00\x07\x7f\x9b\u2028\u2066\ud800"
-    )
-    assert len(shown("x" * 10_000)) == MAX_SHOWN
-    assert one_line("a\n  b\tc") == "a b c"
+        await asyncio.wait_for(look(), 20)

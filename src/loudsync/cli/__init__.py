@@ -2,9 +2,9 @@
 
 ``app`` has the commands and ``options`` what they take; ``parties`` and
 ``visits`` run them on the loop that ``runtime`` makes; ``output`` shows what
-happens, as ``words`` puts it, and ``live`` as ``screen`` draws the ``views``,
-through ``printer``; ``held`` keeps logs off the screen; ``problems`` says what
-went wrong.
+happens, as ``words`` puts it, through ``printer``; ``screens`` show the
+``views`` on a whole terminal, and ``held`` keeps logs off them; ``problems``
+says what went wrong.
 """
 
 import os

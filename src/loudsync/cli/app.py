@@ -13,12 +13,14 @@ import typer
 
 from loudsync._version import __version__
 from loudsync.cli import options as take
+from loudsync.cli.output import wants_screen
 from loudsync.cli.problems import (
+    SETTINGS_OF_A_CHECK,
     SETTINGS_OF_A_CLIENT,
     SETTINGS_OF_A_SERVER,
     wrong_usage,
 )
-from loudsync.cli.runtime import Command, run
+from loudsync.cli.runtime import Command, run, run_beside_screen
 from loudsync.errors import InvalidSetting
 from loudsync.server.creation import DEFAULT_HOST_NAME
 from loudsync.server.settings import (
@@ -28,20 +30,17 @@ from loudsync.server.settings import (
     ServerSettings,
 )
 
-DEFAULT_SERVER: Final = f"http://localhost:{DEFAULT_PORT}"
-
 _NUMBERS: Final = ServerSettings()
 
 _HINT: Final = """\
-LoudSync hosts parties that phones, browsers and programs join.
-
-  loudsync host "Friday Party"    host a party on this machine
-  loudsync join CODE              go to a party
-  loudsync --help                 everything else
+LoudSync hosts parties that phones, browsers and terminals join. What next?
+  loudsync host "Friday Party"    start a party here; guests scan its code
+  loudsync discover               see the parties on this network
+  loudsync join CODE              go to one
+  loudsync doctor                 find out why guests can't join (more: --help)
 """
 
 app = typer.Typer(
-    add_completion=False,
     # Plain text reads the same in a terminal, a pipe and a screen reader.
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -94,12 +93,14 @@ def loudsync(
 )
 def host_command(
     name: take.PartyName,
-    port: take.Port = DEFAULT_PORT,
+    port: take.HostPort = None,
     host: take.Host = EVERY_INTERFACE,
     host_name: take.HostName = DEFAULT_HOST_NAME,
     max_members: take.MaxMembers = DEFAULT_MAX_MEMBERS,
     session_id: take.SessionIdOption = None,
     listed: take.Listed = True,
+    advertise: take.HostAdvertise = True,
+    plain: take.Plain = False,
     json: take.Json = False,
     heartbeat_timeout: take.HeartbeatTimeout = _NUMBERS.heartbeat_timeout_s,
     heartbeat_check: take.HeartbeatCheck = None,
@@ -114,8 +115,8 @@ def host_command(
 ) -> None:
     """Host a party: this program is its host, and guests come to it.
 
-    It shows the party's code and link, and who is there, until Ctrl-C ends the
-    party for everybody.
+    It shows the party's code, link and QR code, and who is there, until q or
+    Ctrl-C ends the party for everybody.
     """
     from loudsync.cli.parties import PartyOptions, ServerOptions, host_party
 
@@ -138,10 +139,13 @@ def host_command(
             log_format=log_format,
             log_level=log_level,
             as_json=json,
+            plain=plain,
+            advertise=advertise,
         )
         return await host_party(options, party, stop)
 
-    _finish(command, SETTINGS_OF_A_SERVER)
+    has_screen = wants_screen(as_json=json, plain=plain)
+    _finish(command, SETTINGS_OF_A_SERVER, has_screen=has_screen)
 
 
 @app.command(
@@ -161,6 +165,7 @@ def serve_command(
     max_connections_per_address: take.MaxConnectionsPerAddress = 0,
     allowed_origin: take.AllowedOrigins = None,
     trusted_proxy: take.TrustedProxies = None,
+    advertise: take.Advertise = False,
     json: take.Json = False,
     heartbeat_timeout: take.HeartbeatTimeout = _NUMBERS.heartbeat_timeout_s,
     heartbeat_check: take.HeartbeatCheck = None,
@@ -202,6 +207,7 @@ def serve_command(
             log_level=log_level,
             as_json=json,
             state=state,
+            advertise=advertise,
         )
         return await serve(options, stop)
 
@@ -212,7 +218,9 @@ def serve_command(
     "join",
     epilog=_examples(
         'loudsync join "http://192.168.1.5:8080/?session=k7m2xp"',
-        "loudsync join 192.168.1.5:8080 --session k7m2xp --name Sara",
+        "loudsync join k7m2xp",
+        'loudsync join "Friday Party" --name Sara',
+        "loudsync join 192.168.1.5:8080 --session k7m2xp",
         "loudsync join k7m2xp --server https://party.example.org",
     ),
 )
@@ -221,25 +229,97 @@ def join_command(
     session: take.Session = None,
     name: take.GuestName = None,
     token: take.Token = None,
-    server: take.Server = DEFAULT_SERVER,
+    server: take.Server = None,
+    interface: take.Interfaces = None,
+    plain: take.Plain = False,
     json: take.Json = False,
 ) -> None:
-    """Go to a party, by its link or its code, until Ctrl-C."""
-    from loudsync.cli.visits import join_party
-    from loudsync.client import join, parse_address
+    """Go to a party, by its link, its code or its name, until Ctrl-C.
+
+    A code or a name is looked for on the local network.
+    """
+    from loudsync.cli.visits import VisitOptions, join_party
+
+    options = VisitOptions(
+        target=target,
+        session_id=session,
+        name=_login_name() if name is None else name,
+        token=token,
+        server=server,
+        interfaces=tuple(interface or ()),
+        as_json=json,
+        plain=plain,
+    )
+    has_screen = wants_screen(as_json=json, plain=plain)
+    _finish(
+        lambda stop: join_party(options, stop),
+        SETTINGS_OF_A_CLIENT,
+        has_screen=has_screen,
+    )
+
+
+@app.command(
+    "discover",
+    epilog=_examples(
+        "loudsync discover",
+        "loudsync discover --timeout 3 --json",
+        "loudsync discover --server https://party.example.org",
+    ),
+)
+def discover_command(
+    server: take.Servers = None,
+    timeout: take.Timeout = None,
+    interface: take.Interfaces = None,
+    plain: take.Plain = False,
+    json: take.Json = False,
+) -> None:
+    """Show the parties on the local network, as they come and go.
+
+    Each is asked for an answer every five seconds.
+    """
+    from loudsync.cli.searches import show_parties
+    from loudsync.discovery import discover
 
     async def command(stop: asyncio.Event) -> int:
-        url, session_id = _place(target, session, server)
-        address = parse_address(url)
-        client = join(
-            url,
-            session_id=session_id,
-            name=_login_name() if name is None else name,
-            token=token,
-        )
-        return await join_party(client, address, stop, as_json=json)
+        search = discover(server or (), interfaces=interface or (), timeout_s=timeout)
+        return await show_parties(search, stop, as_json=json, plain=plain)
 
     _finish(command, SETTINGS_OF_A_CLIENT)
+
+
+@app.command(
+    "doctor",
+    epilog=_examples(
+        "loudsync doctor",
+        "loudsync doctor --port 9000",
+        'loudsync doctor "http://192.168.1.5:8080/?session=k7m2xp"',
+    ),
+)
+def doctor_command(
+    url: take.DoctorTarget = None,
+    port: take.DoctorPort = DEFAULT_PORT,
+    host: take.Host = EVERY_INTERFACE,
+    interface: take.Interfaces = None,
+    json: take.Json = False,
+) -> None:
+    """Find out why guests can't join, and what to do about it.
+
+    It looks at this machine's port, addresses, firewall and network, or with a
+    party's link at each step of the way there. Exit code 1: something is wrong.
+    """
+    from loudsync.cli.checkup import doctor
+
+    async def command(stop: asyncio.Event) -> int:
+        return await doctor(
+            url,
+            host=host,
+            port=port,
+            interface=tuple(interface or ()),
+            as_json=json,
+            stop=stop,
+        )
+
+    _finish(command, SETTINGS_OF_A_CHECK)
 
 
 def _settings(
@@ -264,13 +344,6 @@ def _settings(
     )
 
 
-def _place(target: str, session: str | None, server: str) -> tuple[str, str | None]:
-    """Return the address and the session: a code has no mark of an address."""
-    if session is None and not any(mark in target for mark in ":/."):
-        return server, target
-    return target, session
-
-
 def _login_name() -> str:
     try:
         return getpass.getuser()
@@ -278,10 +351,12 @@ def _login_name() -> str:
         return "Guest"
 
 
-def _finish(command: Command, names: Mapping[str, str]) -> None:
+def _finish(
+    command: Command, names: Mapping[str, str], *, has_screen: bool = False
+) -> None:
     """Run a command; its exit code is the program's."""
     try:
-        code = run(command)
+        code = run_beside_screen(command) if has_screen else run(command)
     except InvalidSetting as fault:
         raise wrong_usage(fault, names) from None
     raise typer.Exit(code)

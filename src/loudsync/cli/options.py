@@ -10,7 +10,9 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from loudsync.server.settings import MAX_MEMBERS
+from loudsync.server.settings import DEFAULT_PORT, MAX_MEMBERS
+
+DEFAULT_SERVER: Final = f"http://localhost:{DEFAULT_PORT}"
 
 MAX_SECONDS: Final = 86_400
 """A day: a limit that keeps typing errors out, not a use that is known."""
@@ -45,21 +47,25 @@ def _option(declaration: str, help_text: str, **more: Any) -> Any:
 
 # --- host and serve ----------------------------------------------------------
 
+_PORT = {"metavar": "PORT", "min": 0, "max": 65535}
+
 Port = Annotated[
-    int,
+    int, _option("--port", "The port to listen at; 0 takes a free one.", **_PORT)
+]
+HostPort = Annotated[
+    int | None,
     _option(
         "--port",
         "The port to listen at; 0 takes a free one.",
-        metavar="PORT",
-        min=0,
-        max=65535,
+        **_PORT,
+        show_default=f"{DEFAULT_PORT}, or the next that is free",
     ),
 ]
 Host = Annotated[
     str,
     _option(
         "--host",
-        "The address to listen at; 0.0.0.0 is every network.",
+        "The address to listen at; 0.0.0.0 is every network, :: with IPv6.",
         metavar="ADDRESS",
     ),
 ]
@@ -145,6 +151,9 @@ Json = Annotated[
     bool,
     _option("--json", "Print one JSON object a line for each event, nothing else."),
 ]
+Plain = Annotated[
+    bool, _option("--plain", "Print lines instead of taking the whole terminal.")
+]
 
 # --- serve -------------------------------------------------------------------
 
@@ -202,6 +211,14 @@ State = Annotated[
     ),
 ]
 
+Advertise = Annotated[
+    bool,
+    _option(
+        "--advertise",
+        "Announce listed parties on the local network, so that discover finds them.",
+    ),
+]
+
 # --- host --------------------------------------------------------------------
 
 PartyName = Annotated[
@@ -230,7 +247,18 @@ SessionIdOption = Annotated[
     ),
 ]
 Listed = Annotated[
-    bool, _option("--listed/--unlisted", "Show the party to who opens the page.")
+    bool,
+    _option(
+        "--listed/--unlisted",
+        "Show the party to who opens the page; unlisted, it is not announced either.",
+    ),
+]
+HostAdvertise = Annotated[
+    bool,
+    _option(
+        "--advertise/--no-advertise",
+        "Announce the party on the local network, so that guests find it by its code.",
+    ),
 ]
 
 # --- join --------------------------------------------------------------------
@@ -238,8 +266,8 @@ Listed = Annotated[
 Target = Annotated[
     str,
     typer.Argument(
-        metavar="URL|CODE",
-        help="The party's link, the server's address, or the party's code.",
+        metavar="URL|CODE|NAME",
+        help="The party's link, its code or its name, or the server's address.",
     ),
 ]
 Session = Annotated[
@@ -271,5 +299,56 @@ Token = Annotated[
     ),
 ]
 Server = Annotated[
-    str, _option("--server", "Where a bare CODE is joined.", metavar="URL")
+    str | None,
+    _option(
+        "--server",
+        "Where a CODE or a NAME is looked for.",
+        metavar="URL",
+        show_default=f"this network, and {DEFAULT_SERVER}",
+    ),
+]
+
+# --- discover and doctor -----------------------------------------------------
+
+Servers = Annotated[
+    list[str] | None,
+    _option(
+        "--server",
+        "A server whose list of parties is merged in. Can be given more than once.",
+        metavar="URL",
+        show_default="none",
+    ),
+]
+Timeout = Annotated[
+    float | None,
+    _option(
+        "--timeout",
+        "Seconds after which to stop looking.",
+        metavar="SECONDS",
+        min=0.1,
+        max=MAX_SECONDS,
+        show_default="until Ctrl-C",
+    ),
+]
+Interfaces = Annotated[
+    list[str] | None,
+    _option(
+        "--interface",
+        "Address of this machine's interface to look at, as 192.168.1.5. Can be "
+        "given more than once.",
+        metavar="ADDRESS",
+        show_default="all",
+    ),
+]
+DoctorPort = Annotated[
+    int,
+    _option("--port", "The port that parties here listen at.", **{**_PORT, "min": 1}),
+]
+DoctorTarget = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[URL]",
+        help="A party's link: find out why it can't be joined from here. Without "
+        "one, whether guests could join a party that this machine hosts.",
+    ),
 ]

@@ -1,5 +1,6 @@
-"""Ways to show a party: lines and JSON here, a live screen in ``live``."""
+"""Ways to show a party: lines and JSON here, a screen in ``screens``."""
 
+import os
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -10,6 +11,7 @@ from typing import Protocol, Self
 import msgspec
 
 from loudsync.cli.printer import Printer
+from loudsync.cli.runtime import screen_thread
 from loudsync.cli.views import View
 from loudsync.cli.words import clock_time, describe, is_unsafe, shown
 from loudsync.core.events import Event
@@ -70,15 +72,31 @@ class Output(Protocol):
     ) -> None: ...
 
 
-def choose_output(*, as_json: bool) -> Output:
-    """Return what suits who reads standard output."""
-    # Variables such as FORCE_COLOR let rich see terminals in pipes.
-    if not as_json and sys.stdout.isatty():
-        # Only a terminal needs rich, which takes its time to load.
-        from loudsync.cli.live import live_output
+def wants_screen(*, as_json: bool, plain: bool) -> bool:
+    """Whether the party is shown on a screen; it then runs beside one.
 
-        if (live := live_output()) is not None:
-            return live
+    A screen reads standard input and is written to standard error. An editor's
+    shell can't show it, nor can an old Windows console.
+    """
+    streams = (sys.stdin, sys.stdout, sys.stderr)
+    if as_json or plain or not all(s is not None and s.isatty() for s in streams):
+        return False
+    if not (sys.stderr.encoding or "").lower().startswith("utf"):
+        return False
+    if sys.platform == "win32":
+        from rich.console import detect_legacy_windows
+
+        return not detect_legacy_windows()
+    return os.environ.get("TERM", "") not in ("", "dumb", "unknown")
+
+
+def choose_output(*, as_json: bool) -> Output:
+    """Return what suits who reads standard output, and where this runs."""
+    if not as_json and (thread := screen_thread.get()) is not None:
+        # Only a screen needs Textual, which takes its time to load.
+        from loudsync.cli.screens.output import ScreenOutput
+
+        return ScreenOutput(thread)
     return printed_output(as_json=as_json)
 
 

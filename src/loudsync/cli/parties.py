@@ -6,7 +6,7 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from loudsync.cli.options import LogFormat, LogLevel
 from loudsync.cli.output import (
@@ -22,24 +22,35 @@ from loudsync.cli.runtime import first_of
 from loudsync.cli.tls_reload import reloaded_on_hangup
 from loudsync.cli.views import HostView
 from loudsync.core.events import Event
+from loudsync.errors import PortInUse
 from loudsync.server import HostedSession, ServerSettings, SessionServer, SessionStore
 from loudsync.server.event_loop import spare_collector
 from loudsync.server.logs import configure_logs
+from loudsync.server.settings import DEFAULT_PORT
 from loudsync.server.tls import load_tls
+
+PORTS_TRIED: Final = 20
+"""How many ports from 8080 up are tried where none was asked for."""
 
 
 class ServerOptions(NamedTuple):
-    """What host and serve have in common."""
+    """What host and serve have in common.
+
+    Attributes:
+        port: ``None``: 8080, or the next one that is free.
+    """
 
     host: str
-    port: int
+    port: int | None
     settings: ServerSettings
     tls_cert: Path | None
     tls_key: Path | None
     log_format: LogFormat
     log_level: LogLevel
     as_json: bool
+    plain: bool = False
     state: Path | None = None
+    advertise: bool = False
 
 
 class PartyOptions(NamedTuple):
@@ -76,7 +87,10 @@ async def _host_party(
             listed=party.listed,
         )
         events = session.events()
-        showing = asyncio.create_task(_show_hosted(server.url, session, events, output))
+        invitation = _invitation(options, server.port, session, listed=party.listed)
+        showing = asyncio.create_task(
+            _show_hosted(server.url, session, events, output, invitation)
+        )
         await first_of(showing, stop)
     # The server's end is the party's, and the last event. Who doesn't read it
     # can't hold up the end.
@@ -89,15 +103,13 @@ async def _host_party(
 
 
 async def _show_hosted(
-    url: str, session: HostedSession, events: AsyncIterator[Event], output: Output
+    url: str,
+    session: HostedSession,
+    events: AsyncIterator[Event],
+    output: Output,
+    invitation: list[str],
 ) -> None:
-    await output.say(
-        f"{session.name} is open, with {session.max_members} seats. "
-        f"Its code: {session.id}",
-        f"Guests open {session.join_url}",
-        f'or type: loudsync join "{session.join_url}"',
-        "Ctrl-C ends the party.",
-    )
+    await output.say(*invitation)
     await output.tell(
         Listening(
             url=url,
@@ -127,19 +139,57 @@ async def _server(options: ServerOptions) -> AsyncIterator[SessionServer]:
     level = logging.getLevelNamesMapping()[options.log_level.upper()]
     configure_logs(options.log_format.value, level)
     certificate, key = options.tls_cert, options.tls_key
-    async with SessionServer(
-        host=options.host,
-        port=options.port,
-        settings=options.settings,
-        tls=_tls(certificate, key),
-        store=_store(options.state),
-    ) as server:
+    server = await _start(options, _tls(certificate, key))
+    try:
         spare_collector()
         if certificate is None or key is None:
             yield server
         else:
             with reloaded_on_hangup(server, certificate, key):
                 yield server
+    finally:
+        await server.stop()
+
+
+async def _start(options: ServerOptions, tls: ssl.SSLContext | None) -> SessionServer:
+    """Start a server; where any port will do, at the first that is free."""
+    first = DEFAULT_PORT if options.port is None else options.port
+    last = first + PORTS_TRIED - 1 if options.port is None else first
+    for port in range(first, last + 1):
+        server = SessionServer(
+            host=options.host,
+            port=port,
+            settings=options.settings,
+            tls=tls,
+            store=_store(options.state),
+            advertise=options.advertise,
+        )
+        try:
+            await server.start()
+        except PortInUse:
+            if port == last:
+                raise
+        else:
+            break
+    return server
+
+
+def _invitation(
+    options: ServerOptions, port: int, session: HostedSession, *, listed: bool
+) -> list[str]:
+    lines = []
+    if options.port is None and port != DEFAULT_PORT:
+        lines.append(f"Port {DEFAULT_PORT} is in use; this party is at port {port}.")
+    # Who is announced is found by the code alone.
+    place = session.id if options.advertise and listed else f'"{session.join_url}"'
+    seats = f"with {session.max_members} seats"
+    return [
+        *lines,
+        f"{session.name} is open, {seats}. Its code: {session.id}",
+        f"Guests open {session.join_url}",
+        f"or type: loudsync join {place}",
+        "Ctrl-C ends the party.",
+    ]
 
 
 def _store(state: Path | None) -> SessionStore | None:

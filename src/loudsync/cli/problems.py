@@ -11,11 +11,13 @@ from loudsync.errors import (
     ConnectionFailed,
     InvalidSetting,
     LoudSyncError,
+    PartyNotFound,
     ReconnectionFailed,
     Refused,
     SessionExists,
     SessionFull,
     SessionNotFound,
+    SeveralParties,
     Unauthorized,
     VersionMismatch,
 )
@@ -42,9 +44,15 @@ SETTINGS_OF_A_SERVER: Final = {
 }
 SETTINGS_OF_A_CLIENT: Final = {
     "url": "The address",
+    "interfaces": "--interface",
     "session_id": "--session",
     "name": "--name",
     "token": "--token",
+}
+SETTINGS_OF_A_CHECK: Final = {
+    "url": "The address",
+    "port": "--port",
+    "interface": "--interface",
 }
 
 
@@ -115,7 +123,11 @@ def _explain_failure(fault: LoudSyncError) -> str:
         case ReconnectionFailed():
             return f"{said}; join again once the network is back"
         case ConnectionFailed():
-            return f"{said}; check the address, and that the server runs"
+            return f"{said}; check the address, or ask: loudsync doctor {fault.url}"
+        case SeveralParties(join_urls=join_urls):
+            return f"{said}; join one by its link: {one_line(' or '.join(join_urls))}"
+        case PartyNotFound():
+            return f"{said}; check the code, or join with the party's link"
         case SessionExists():
             return f"{said}; choose another with --session-id"
         case _:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
+from loudsync.cli.runtime import in_main_thread
 from loudsync.errors import StartFailed
 from loudsync.server import SessionServer
 from loudsync.server.logs import get_logger
@@ -51,12 +52,15 @@ def reloaded_on_hangup(
         elif callable(before):
             before(number, frame)
 
-    signal.signal(hangup, hung_up)
+    def give_back() -> None:
+        if signal.getsignal(hangup) is hung_up:
+            signal.signal(hangup, before)
+
+    in_main_thread(lambda: signal.signal(hangup, hung_up))
     try:
         yield
     finally:
-        if signal.getsignal(hangup) is hung_up:
-            signal.signal(hangup, before)
+        in_main_thread(give_back)
 
 
 def _has_terminal() -> bool:

@@ -32,6 +32,9 @@ _UNSAFE_CATEGORIES: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
 _REORDERING: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """They make text look like another text (Unicode TR 36, section 3.5)."""
 
+_YEAR_S: Final = 366 * 86_400
+"""More is no party but a clock that is wrong."""
+
 _LEAVE_WORDS: Final = {
     None: "left",
     LeaveReason.LEFT: "left",
@@ -68,6 +71,16 @@ def clock_time(unix_ms: float, *, seconds: bool = False) -> str:
     except (ValueError, OverflowError, OSError):
         return "?"
     return moment.strftime("%H:%M:%S" if seconds else "%H:%M")
+
+
+def describe_duration(seconds: float) -> str:
+    """Return how long something lasts, as people say it: ``12 min``."""
+    if not 0 <= seconds < _YEAR_S:
+        return "?"
+    for unit_s, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= unit_s:
+            return f"{int(seconds // unit_s)} {unit}"
+    return f"{int(seconds)} s"
 
 
 def describe(event: Event) -> str | None:
