@@ -40,6 +40,8 @@ lint: $(VENV)/.installed-dev
 
 types: $(VENV)/.installed-dev $(NODE_MODULES)
 	$(BIN)/mypy
+	$(BIN)/mypy --platform win32 src
+	$(BIN)/mypy --platform darwin src
 	$(NPM) run --silent types
 
 layers: $(VENV)/.installed-dev

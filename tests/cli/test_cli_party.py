@@ -126,7 +126,8 @@ def test_lines_for_people_who_pipe() -> None:
     with loudsync("host", "[red]Piped[/red]", *local, FORCE_COLOR="1") as host:
         assert host.line().startswith("[red]Piped[/red] is open, with 10 seats.")
         link = host.line().removeprefix("Guests open ")
-        assert host.line() == f'or type: loudsync join "{link}"'
+        code = link.partition("session=")[2]
+        assert host.line() == f"or type: loudsync join {code}"
         with loudsync("join", link, "--name", "[b]Ben[/b]") as guest:
             assert host.line_with("joined").endswith("  [b]Ben[/b] joined")
             guest.line_with("You are in [red]Piped[/red]; members: 2")

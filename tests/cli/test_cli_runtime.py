@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from loudsync._systems import new_event_loop
 from loudsync.cli import runtime
 from loudsync.cli.problems import WrongUsage
-from loudsync.server.event_loop import new_event_loop
 
 pytestmark = pytest.mark.skipif(
     sys.platform == "win32", reason="no signals to itself there"

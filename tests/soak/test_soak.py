@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from loudsync._systems import new_event_loop
 from loudsync.core import Session
 from loudsync.server import MemoryStore
-from loudsync.server.event_loop import new_event_loop
 from soak.plan import Plan
 from soak.report import Outcome
 from soak.run import soak

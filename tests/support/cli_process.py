@@ -24,7 +24,13 @@ Fields = dict[str, Any]
 def clean_environment(**variables: str) -> dict[str, str]:
     """This environment without what would change the command, plus these."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("LOUDSYNC_")}
-    return {**kept, "PYTHONIOENCODING": "utf-8", **variables}
+    return {
+        **kept,
+        "PYTHONIOENCODING": "utf-8",
+        # What tests announce and look for stays on this machine.
+        "LOUDSYNC_INTERFACE": "127.0.0.1",
+        **variables,
+    }
 
 
 class Process:

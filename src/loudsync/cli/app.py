@@ -139,7 +139,6 @@ def host_command(
             log_format=log_format,
             log_level=log_level,
             as_json=json,
-            plain=plain,
             advertise=advertise,
         )
         return await host_party(options, party, stop)
@@ -248,7 +247,6 @@ def join_command(
         server=server,
         interfaces=tuple(interface or ()),
         as_json=json,
-        plain=plain,
     )
     has_screen = wants_screen(as_json=json, plain=plain)
     _finish(

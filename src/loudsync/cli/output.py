@@ -1,6 +1,5 @@
 """Ways to show a party: lines and JSON here, a screen in ``screens``."""
 
-import os
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -10,6 +9,7 @@ from typing import Protocol, Self
 
 import msgspec
 
+from loudsync._systems import can_show_screens
 from loudsync.cli.printer import Printer
 from loudsync.cli.runtime import screen_thread
 from loudsync.cli.views import View
@@ -75,19 +75,14 @@ class Output(Protocol):
 def wants_screen(*, as_json: bool, plain: bool) -> bool:
     """Whether the party is shown on a screen; it then runs beside one.
 
-    A screen reads standard input and is written to standard error. An editor's
-    shell can't show it, nor can an old Windows console.
+    A screen reads standard input and is written to standard error.
     """
     streams = (sys.stdin, sys.stdout, sys.stderr)
     if as_json or plain or not all(s is not None and s.isatty() for s in streams):
         return False
     if not (sys.stderr.encoding or "").lower().startswith("utf"):
         return False
-    if sys.platform == "win32":
-        from rich.console import detect_legacy_windows
-
-        return not detect_legacy_windows()
-    return os.environ.get("TERM", "") not in ("", "dumb", "unknown")
+    return can_show_screens()
 
 
 def choose_output(*, as_json: bool) -> Output:

@@ -48,7 +48,6 @@ class ServerOptions(NamedTuple):
     log_format: LogFormat
     log_level: LogLevel
     as_json: bool
-    plain: bool = False
     state: Path | None = None
     advertise: bool = False
 
@@ -87,10 +86,15 @@ async def _host_party(
             listed=party.listed,
         )
         events = session.events()
-        invitation = _invitation(options, server.port, session, listed=party.listed)
-        showing = asyncio.create_task(
-            _show_hosted(server.url, session, events, output, invitation)
-        )
+        view = HostView(session)
+        is_announced = options.advertise and party.listed
+        lines = _invitation(session, is_announced=is_announced)
+        if options.port is None and server.port != DEFAULT_PORT:
+            notice = f"Port {DEFAULT_PORT} is in use; this party is at {server.port}."
+            view.note(notice)
+            lines.insert(0, notice)
+        listening = _listening(server, session)
+        showing = asyncio.create_task(_show(lines, listening, events, view, output))
         await first_of(showing, stop)
     # The server's end is the party's, and the last event. Who doesn't read it
     # can't hold up the end.
@@ -102,24 +106,38 @@ async def _host_party(
     return 0
 
 
-async def _show_hosted(
-    url: str,
-    session: HostedSession,
+async def _show(
+    lines: list[str],
+    listening: Listening,
     events: AsyncIterator[Event],
+    view: HostView,
     output: Output,
-    invitation: list[str],
 ) -> None:
-    await output.say(*invitation)
-    await output.tell(
-        Listening(
-            url=url,
-            session=ListeningSession(
-                id=session.id, name=session.name, max_members=session.max_members
-            ),
-            join_url=session.join_url,
-        )
+    await output.say(*lines)
+    await output.tell(listening)
+    await output.follow(events, view)
+
+
+def _invitation(session: HostedSession, *, is_announced: bool) -> list[str]:
+    # Who is announced is found by the code alone.
+    place = session.id if is_announced else f'"{session.join_url}"'
+    seats = f"with {session.max_members} seats"
+    return [
+        f"{session.name} is open, {seats}. Its code: {session.id}",
+        f"Guests open {session.join_url}",
+        f"or type: loudsync join {place}",
+        "Ctrl-C ends the party.",
+    ]
+
+
+def _listening(server: SessionServer, session: HostedSession) -> Listening:
+    return Listening(
+        url=server.url,
+        session=ListeningSession(
+            id=session.id, name=session.name, max_members=session.max_members
+        ),
+        join_url=session.join_url,
     )
-    await output.follow(events, HostView(session))
 
 
 async def serve(options: ServerOptions, stop: asyncio.Event) -> int:
@@ -172,24 +190,6 @@ async def _start(options: ServerOptions, tls: ssl.SSLContext | None) -> SessionS
         else:
             break
     return server
-
-
-def _invitation(
-    options: ServerOptions, port: int, session: HostedSession, *, listed: bool
-) -> list[str]:
-    lines = []
-    if options.port is None and port != DEFAULT_PORT:
-        lines.append(f"Port {DEFAULT_PORT} is in use; this party is at port {port}.")
-    # Who is announced is found by the code alone.
-    place = session.id if options.advertise and listed else f'"{session.join_url}"'
-    seats = f"with {session.max_members} seats"
-    return [
-        *lines,
-        f"{session.name} is open, {seats}. Its code: {session.id}",
-        f"Guests open {session.join_url}",
-        f"or type: loudsync join {place}",
-        "Ctrl-C ends the party.",
-    ]
 
 
 def _store(state: Path | None) -> SessionStore | None:

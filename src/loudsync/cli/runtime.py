@@ -11,21 +11,19 @@ import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
 from types import FrameType
 from typing import Any, Final
 
+from loudsync._systems import (
+    ENDING_SIGNALS,
+    HANGUP,
+    new_event_loop,
+    terminal_settings,
+)
 from loudsync.cli.printer import CLOSE_TIMEOUT_S
 from loudsync.cli.problems import FAILED, explain
-from loudsync.server.event_loop import new_event_loop
-
-try:
-    import termios
-except ImportError:  # Windows: its consoles are given back by the system
-    HAS_TERMIOS = False
-else:
-    HAS_TERMIOS = True
 
 Command = Callable[[asyncio.Event], Coroutine[Any, Any, int]]
 """A command's work; it gets the event that asks it to end."""
@@ -70,7 +68,7 @@ def run_beside_screen(command: Command) -> int:
     nobody reads: when the command is over, it gets a second to end, then the
     process ends without it, with the terminal's settings of before.
     """
-    give_back = _terminal_settings()
+    give_back = terminal_settings(sys.stdin)
     outcome: Future[int] = Future()
     is_free = threading.Event()
     party_loop, stop = new_event_loop(), asyncio.Event()
@@ -129,23 +127,6 @@ def _exit_code(outcome: "Future[int]") -> int:
     return FAILED if problem is None else problem.exit_code
 
 
-def _terminal_settings() -> Callable[[], None]:
-    """Return what gives the terminal the settings that it has now."""
-    if not HAS_TERMIOS or sys.__stdin__ is None:
-        return lambda: None
-    descriptor = sys.__stdin__.fileno()
-    try:
-        settings = termios.tcgetattr(descriptor)
-    except termios.error:
-        return lambda: None
-
-    def give_back() -> None:
-        with suppress(termios.error):
-            termios.tcsetattr(descriptor, termios.TCSANOW, settings)
-
-    return give_back
-
-
 async def first_of(task: "asyncio.Task[Any]", stop: asyncio.Event) -> None:
     """Wait until a command's task is done or it is asked to stop."""
     stopping = asyncio.create_task(stop.wait())
@@ -159,23 +140,19 @@ def _ended_by_signals(
 ) -> Iterator[None]:
     # Not loop.add_signal_handler: Windows has none. A plain handler runs in the
     # main thread, and every loop here wakes up for it.
-    hangup = getattr(signal, "SIGHUP", None)
-    names = ("SIGINT", "SIGTERM", "SIGBREAK")
-    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
-
     def ask_to_stop(_number: int, _frame: FrameType | None) -> None:
-        for number in numbers:
+        for number in ENDING_SIGNALS:
             # The system's own handling: it works even where Python is stuck.
             signal.signal(number, signal.SIG_DFL)
-        if hangup is not None:
+        if HANGUP is not None:
             # A terminal that ends says so more than once.
-            signal.signal(hangup, signal.SIG_IGN)
+            signal.signal(HANGUP, signal.SIG_IGN)
         loop.call_soon_threadsafe(stop.set)
 
-    handled = list(numbers)
+    handled = list(ENDING_SIGNALS)
     # `nohup` asks to outlive the terminal.
-    if hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN:
-        handled.append(hangup)
+    if HANGUP is not None and signal.getsignal(HANGUP) is not signal.SIG_IGN:
+        handled.append(HANGUP)
     before = {number: signal.signal(number, ask_to_stop) for number in handled}
     try:
         yield

@@ -5,13 +5,13 @@ in whether the terminal that the program was started in is still there.
 """
 
 import asyncio
-import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
+from loudsync._systems import HANGUP, has_controlling_terminal
 from loudsync.cli.runtime import in_main_thread
 from loudsync.errors import StartFailed
 from loudsync.server import SessionServer
@@ -30,12 +30,12 @@ def reloaded_on_hangup(
     Files that can't be used are logged as an error, and the server goes on
     with what it has. Windows has no such signal: nothing happens there.
     """
-    hangup = getattr(signal, "SIGHUP", None)
+    hangup = HANGUP
     if hangup is None:
         yield
         return
     loop = asyncio.get_running_loop()
-    had_terminal = _has_terminal()
+    had_terminal = has_controlling_terminal()
     before = signal.getsignal(hangup)
 
     def reload() -> None:
@@ -47,7 +47,7 @@ def reloaded_on_hangup(
             log.info("tls_reloaded", certificate=str(certificate))
 
     def hung_up(number: int, frame: FrameType | None) -> None:
-        if not had_terminal or _has_terminal():
+        if not had_terminal or has_controlling_terminal():
             loop.call_soon_threadsafe(reload)
         elif callable(before):
             before(number, frame)
@@ -61,11 +61,3 @@ def reloaded_on_hangup(
         yield
     finally:
         in_main_thread(give_back)
-
-
-def _has_terminal() -> bool:
-    try:
-        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
-    except OSError:
-        return False
-    return True

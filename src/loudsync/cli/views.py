@@ -121,7 +121,11 @@ class _Observer:
     def apply(self, event: Event) -> None:
         """Take an event in."""
         if (text := describe(event)) is not None:
-            self._news.append(News(time.time() * 1000, text))
+            self.note(text)
+
+    def note(self, text: str) -> None:
+        """Add a sentence to what has happened."""
+        self._news.append(News(time.time() * 1000, text))
 
 
 class HostView(_Observer):

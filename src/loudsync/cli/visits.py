@@ -44,7 +44,6 @@ class VisitOptions(NamedTuple):
     server: str | None
     interfaces: tuple[str, ...]
     as_json: bool
-    plain: bool = False
 
     @property
     def is_address(self) -> bool:
@@ -53,9 +52,19 @@ class VisitOptions(NamedTuple):
             any(mark in self.target for mark in ":/.") and " " not in self.target
         )
 
+    @property
+    def is_code(self) -> bool:
+        """Whether the target may be a code; else it is a name."""
+        return not self.is_address and " " not in self.target
+
 
 async def join_party(options: VisitOptions, stop: asyncio.Event) -> int:
-    """Be a guest until the party is over, the seat is lost, or the stop."""
+    """Be a guest until the party is over, the seat is lost, or the stop.
+
+    Raises:
+        InvalidSetting: An option is out of its range; nobody was asked anything.
+    """
+    _check(options)
     async with choose_output(as_json=options.as_json) as output:
         with output.hold_errors():
             configure_logs("console", logging.WARNING)
@@ -69,6 +78,14 @@ async def join_party(options: VisitOptions, stop: asyncio.Event) -> int:
                     return 0
             await visiting
     return 0
+
+
+def _check(options: VisitOptions) -> None:
+    """Check what doesn't depend on where the party is."""
+    session_id = options.session_id
+    if session_id is None:
+        session_id = options.target if options.is_code else "any"
+    join(DEFAULT_SERVER, session_id=session_id, name=options.name, token=options.token)
 
 
 async def _visit(options: VisitOptions, output: Output) -> None:
@@ -92,8 +109,7 @@ async def _place(options: VisitOptions, output: Output) -> tuple[str, str | None
     target, server = options.target.strip(), options.server
     if options.is_address:
         return target, options.session_id
-    is_code = " " not in target
-    if server is not None and is_code:
+    if server is not None and options.is_code:
         return server, target
     # Only who looks for a party needs to load what looks.
     from loudsync.discovery import find_party
@@ -101,7 +117,7 @@ async def _place(options: VisitOptions, output: Output) -> tuple[str, str | None
     if server is not None:
         await output.say(f"Looking for {target} at {server} (Ctrl-C ends it)")
         party = await find_party(target, [server], mdns=False)
-    elif is_code and await _is_here(target):
+    elif options.is_code and await _is_here(target):
         return DEFAULT_SERVER, target
     else:
         await output.say(f"Looking for {target} on this network (Ctrl-C ends it)")

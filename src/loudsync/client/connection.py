@@ -11,7 +11,6 @@ import aiohttp
 from aiohttp import WSMsgType
 
 from loudsync.client.clock import Clock
-from loudsync.reasons import why_closed, why_unreachable
 from loudsync.client.settings import ClientSettings
 from loudsync.client.tasks import time_limit, wait_for_all
 from loudsync.core import NS_PER_S
@@ -26,6 +25,7 @@ from loudsync.protocol import (
     decode_server_message,
     encode,
 )
+from loudsync.reasons import why_closed, why_unreachable
 
 log = logging.getLogger("loudsync.client")
 

@@ -3,7 +3,6 @@
 import asyncio
 import errno
 import socket
-import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from enum import Enum, auto
@@ -11,6 +10,7 @@ from typing import Final, NamedTuple
 
 import aiohttp
 
+from loudsync._systems import SHARES_PORTS
 from loudsync.discovery.interfaces import (
     EVERY_IPV4,
     EVERY_NETWORK,
@@ -157,7 +157,7 @@ def _bind(info: AddressInfo) -> tuple[Binding, str]:
     family, kind, protocol, _, address = info
     try:
         with socket.socket(family, kind, protocol) as probe:
-            if sys.platform != "win32":  # there it would share the port
+            if not SHARES_PORTS:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if family == socket.AF_INET6:
                 probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)

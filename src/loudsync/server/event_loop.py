@@ -1,25 +1,11 @@
-"""What programs of ours run on: the event loop, and the garbage collector."""
+"""The garbage collector of programs that are a server and nothing else."""
 
-import asyncio
 import gc
-import sys
 from typing import Final
 
 _ALLOCATIONS_A_COLLECTION: Final = 50_000
 """Python's own few hundred are made within twenty joins. What a connection leaves
 behind is no cycle on uvloop, and a few small objects on other loops."""
-
-
-def new_event_loop() -> asyncio.AbstractEventLoop:
-    """Make a loop of the fastest kind that this system has."""
-    if sys.platform != "win32":
-        try:
-            import uvloop
-        except ImportError:
-            pass
-        else:
-            return uvloop.new_event_loop()
-    return asyncio.new_event_loop()
 
 
 def spare_collector() -> None:

@@ -1,9 +1,9 @@
 """How many files, and so connections, the system lets this process have."""
 
-import contextlib
-import sys
 from collections.abc import Callable
 from typing import Final
+
+from loudsync._systems import raise_file_limit
 
 _KEPT_BACK: Final = 64
 """Descriptors for everything that is not a connection: logs, files, the loop,
@@ -25,7 +25,7 @@ class FileLimit:
     """
 
     def __init__(self) -> None:
-        self.limit = _raise_limit()
+        self.limit = raise_file_limit()
         self._first_kept_back = max(1, self.limit - _KEPT_BACK)
         self._had_room = False
         self._came = 0
@@ -45,16 +45,3 @@ class FileLimit:
         if is_near or not self._had_room or self._came % _LOOKED_AT == 0:
             self._had_room = not self.limit or descriptor() < self._first_kept_back
         return self._had_room
-
-
-def _raise_limit() -> int:
-    if sys.platform == "win32":
-        return 0
-    import resource
-
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    # A system may lie about its hard limit: stay with the soft one then.
-    with contextlib.suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        soft = hard
-    return 0 if soft == resource.RLIM_INFINITY else soft

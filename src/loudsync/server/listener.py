@@ -9,9 +9,9 @@ import asyncio
 import contextlib
 import errno
 import socket
-import sys
 from typing import Final
 
+from loudsync._systems import SHARES_PORTS
 from loudsync.discovery.interfaces import EVERY_NETWORK
 from loudsync.server.front_door import Doorway, FrontDoor
 from loudsync.server.logs import get_logger
@@ -155,7 +155,7 @@ async def _bind(host: str, port: int) -> list[socket.socket]:
                 continue
             undo.callback(listening.close)
             listening.setblocking(False)
-            if sys.platform != "win32":  # there it would share the port
+            if not SHARES_PORTS:
                 listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if family == socket.AF_INET6:
                 listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)

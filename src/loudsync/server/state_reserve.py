@@ -28,10 +28,11 @@ even that; the store then holds a change back until it can be saved.
 
 import errno
 import os
-import shutil
 import sqlite3
 from pathlib import Path
 from typing import BinaryIO, Final
+
+from loudsync._systems import free_bytes
 
 RESERVE_PAGES: Final = 256
 """What a whole reserve has: 1 MiB with SQLite's pages of 4 KiB, enough to seat
@@ -106,7 +107,7 @@ class Reserve:
             # More is asked for before it counts as whole again: no to and fro.
             enough_pages = LOW_PAGES if had_room else RESERVE_PAGES
             enough_bytes = self._page_bytes * RESERVE_PAGES * (1 if had_room else 2)
-            if self._free_bytes() < enough_bytes:
+            if free_bytes(self._wal.parent) < enough_bytes:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             if self._number("freelist_count") < enough_pages:
                 if not had_room and not again:
@@ -175,14 +176,6 @@ class Reserve:
         except OSError:
             self._file.truncate(size)
             raise
-
-    def _free_bytes(self) -> int:
-        """What the disk has left for this process; quotas are not in it."""
-        if not hasattr(os, "statvfs"):
-            return shutil.disk_usage(self._wal.parent).free
-        disk = os.statvfs(self._wal.parent)
-        is_root = os.geteuid() == 0  # who may use what others may not
-        return (disk.f_bfree if is_root else disk.f_bavail) * disk.f_frsize
 
     @property
     def _wal_pages(self) -> int:

@@ -10,7 +10,7 @@ import asyncio
 from types import TracebackType
 from typing import Final, Self
 
-from loudsync.server.event_loop import new_event_loop
+from loudsync._systems import new_event_loop
 from loudsync.server.frames import binary_frame, text_frame
 from loudsync.server.front_door import FrontDoor
 from loudsync.server.listener import Listener

@@ -2,13 +2,13 @@
 
 import asyncio
 import logging
-import select
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, redirect_stderr
 from types import TracebackType
 from typing import Any, Final, Self
 
+from loudsync._systems import is_terminal_gone
 from loudsync.cli.held import HeldLines
 from loudsync.cli.output import write
 from loudsync.cli.printer import CLOSE_TIMEOUT_S, Printer
@@ -73,7 +73,7 @@ class ScreenOutput:
                 app.leave_snapshot(view.snapshot())
                 await asyncio.wait({reader}, timeout=MIN_REFRESH_S)
                 await self._wait_for_change(reader, screen)
-                if _is_terminal_gone():
+                if is_terminal_gone(sys.stdin):
                     raise OutputFailed("The terminal is gone", is_closed=True)
             if screen.done() and not reader.done():
                 # A bug in the screen is no reason to send everybody home.
@@ -150,12 +150,3 @@ class ScreenOutput:
             self._thread.is_stuck = False
             if self._last_words:
                 await self.say(self._last_words)
-
-
-def _is_terminal_gone() -> bool:
-    """Whether nobody will ever read or type again: the window was closed."""
-    if sys.__stdin__ is None or not hasattr(select, "poll"):
-        return False
-    poll = select.poll()
-    poll.register(sys.__stdin__.fileno(), 0)
-    return any(happened & select.POLLHUP for _, happened in poll.poll(0))

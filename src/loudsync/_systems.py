@@ -1,0 +1,127 @@
+"""What differs between Linux, macOS and Windows: all of it is here.
+
+Everything else is written for all three. How other systems' firewalls are
+opened is in ``doctor.firewall``.
+"""
+
+import asyncio
+import contextlib
+import os
+import select
+import shutil
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, TextIO
+
+if sys.platform == "win32":
+    _OWN_ENDING_SIGNALS = (signal.SIGBREAK,)
+    _HANGUP = None
+else:
+    _OWN_ENDING_SIGNALS = ()
+    _HANGUP = signal.SIGHUP
+
+HANGUP: Final[signal.Signals | None] = _HANGUP
+"""Says that the terminal has ended, or that a file is to be read anew; Windows has
+no such signal."""
+
+ENDING_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, *_OWN_ENDING_SIGNALS)
+"""What asks a program to end: Ctrl-C, a service manager; Ctrl-Break on Windows."""
+
+SHARES_PORTS: Final = sys.platform == "win32"
+"""Whether ``SO_REUSEADDR`` lets two programs listen at one port. Elsewhere it only
+lets a port be used again right after its last connections."""
+
+
+def new_event_loop() -> asyncio.AbstractEventLoop:
+    """Make a loop of the fastest kind that this system has: no uvloop on Windows."""
+    if sys.platform != "win32":
+        try:
+            import uvloop
+        except ImportError:
+            pass
+        else:
+            return uvloop.new_event_loop()
+    return asyncio.new_event_loop()
+
+
+def raise_file_limit() -> int:
+    """Let this process have as many files as it may; return how many.
+
+    0: no limit that is known; Windows has none for sockets.
+    """
+    if sys.platform != "win32":
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        # A system may lie about its hard limit: stay with the soft one then.
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            soft = hard
+        return 0 if soft == resource.RLIM_INFINITY else soft
+    else:
+        return 0
+
+
+def free_bytes(folder: Path) -> int:
+    """What a folder's disk has left for this process; quotas are not in it."""
+    if sys.platform != "win32":
+        disk = os.statvfs(folder)
+        is_root = os.geteuid() == 0  # who may use what others may not
+        return (disk.f_bfree if is_root else disk.f_bavail) * disk.f_frsize
+    return shutil.disk_usage(folder).free
+
+
+def has_controlling_terminal() -> bool:
+    """Whether the terminal that this process was started in is still there."""
+    if sys.platform != "win32":
+        with contextlib.suppress(OSError):
+            os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+            return True
+    return False
+
+
+def terminal_settings(stream: TextIO) -> Callable[[], None]:
+    """Return what gives a terminal the settings that it has now.
+
+    Windows gives consoles back by itself.
+    """
+    if sys.platform != "win32":
+        import termios
+
+        descriptor = stream.fileno()
+        settings = termios.tcgetattr(descriptor)
+
+        def give_back() -> None:
+            with contextlib.suppress(termios.error):
+                termios.tcsetattr(descriptor, termios.TCSANOW, settings)
+
+        return give_back
+    else:
+        return lambda: None
+
+
+def is_terminal_gone(stream: TextIO) -> bool:
+    """Whether nobody will ever read or type again: the window was closed.
+
+    On Windows that ends the process.
+    """
+    if sys.platform != "win32":
+        poll = select.poll()
+        poll.register(stream.fileno(), 0)
+        return any(happened & select.POLLHUP for _, happened in poll.poll(0))
+    else:
+        return False
+
+
+def can_show_screens() -> bool:
+    """Whether the terminal obeys what a screen is drawn with.
+
+    An old Windows console doesn't, nor does an editor's shell.
+    """
+    if sys.platform != "win32":
+        return os.environ.get("TERM", "") not in ("", "dumb", "unknown")
+    from rich.console import detect_legacy_windows
+
+    return not detect_legacy_windows()
