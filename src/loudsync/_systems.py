@@ -70,7 +70,8 @@ def free_bytes(folder: Path) -> int:
         disk = os.statvfs(folder)
         is_root = os.geteuid() == 0  # who may use what others may not
         return (disk.f_bfree if is_root else disk.f_bavail) * disk.f_frsize
-    return shutil.disk_usage(folder).free
+    else:
+        return shutil.disk_usage(folder).free
 
 
 def has_controlling_terminal() -> bool:
@@ -122,6 +123,7 @@ def can_show_screens() -> bool:
     """
     if sys.platform != "win32":
         return os.environ.get("TERM", "") not in ("", "dumb", "unknown")
-    from rich.console import detect_legacy_windows
+    else:
+        from rich.console import detect_legacy_windows
 
-    return not detect_legacy_windows()
+        return not detect_legacy_windows()
