@@ -18,6 +18,7 @@ TIMEOUT_S = 20
 """Only ever reached where something is broken."""
 
 DATA_END = None
+PROGRAM = (sys.executable, "-W", "error", "-m", "loudsync")
 Fields = dict[str, Any]
 
 
@@ -41,9 +42,10 @@ class Process:
         arguments: tuple[str, ...],
         variables: dict[str, str],
         enter: tuple[str, ...] = (),
+        program: tuple[str, ...] = PROGRAM,
     ) -> None:
         self.popen = subprocess.Popen(
-            [*enter, sys.executable, "-W", "error", "-m", "loudsync", *arguments],
+            [*enter, *program, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -130,6 +132,18 @@ def loudsync_behind(
 ) -> Iterator[Process]:
     """Run `loudsync` behind a command that becomes what its line goes on with."""
     process = Process(arguments, variables, enter)
+    try:
+        yield process
+    finally:
+        process.kill()
+
+
+@contextmanager
+def loudsync_instead(
+    program: tuple[str, ...], *arguments: str, **variables: str
+) -> Iterator[Process]:
+    """Run another program that takes the same arguments."""
+    process = Process(arguments, variables, program=program)
     try:
         yield process
     finally:

@@ -2,8 +2,10 @@
 
 import os
 import re
+import select
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -50,7 +52,11 @@ class Terminal:
 
     def read_until(self, pattern: str) -> "re.Match[bytes]":
         """Read until this was seen, ever."""
+        end_s = time.monotonic() + TIMEOUT_S
         while (found := re.search(pattern.encode(), self.seen)) is None:
+            left_s = max(end_s - time.monotonic(), 0)
+            ready, _, _ = select.select([self._ours], [], [], left_s)
+            assert ready, f"no {pattern!r} in {self.seen.decode(errors='replace')!r}"
             self.seen.extend(os.read(self._ours, 65536))
         return found
 

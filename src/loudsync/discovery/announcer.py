@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable, Iterable
 from typing import Final, Self
 
-from zeroconf import Error, ServiceInfo
+from zeroconf import ServiceInfo
 from zeroconf.asyncio import AsyncZeroconf
 
 from loudsync.discovery.heard import servers
@@ -15,7 +15,7 @@ from loudsync.discovery.interfaces import (
     EVERY_NETWORK,
     addresses_of,
 )
-from loudsync.discovery.multicast import Multicast
+from loudsync.discovery.multicast import MULTICAST_FAULTS, Multicast
 from loudsync.discovery.records import (
     SERVICE_TYPE,
     PartyRecord,
@@ -94,7 +94,7 @@ class Announcer:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait({self._task})
-        with contextlib.suppress(TimeoutError, OSError, Error):
+        with contextlib.suppress(TimeoutError, *MULTICAST_FAULTS):
             async with asyncio.timeout(_CLOSE_TIMEOUT_S):
                 await self._shut()
 
@@ -109,7 +109,7 @@ class Announcer:
                 if self._multicast is not None:
                     await self._tell(self._multicast.zeroconf)
                 self._has_failed = False
-            except (OSError, Error) as fault:
+            except MULTICAST_FAULTS as fault:
                 if not self._has_failed:
                     self._has_failed = True
                     self._failed(getattr(fault, "strerror", None) or str(fault))

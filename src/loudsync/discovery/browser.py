@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final
 
-from zeroconf import ServiceListener, Zeroconf
+from zeroconf import DNSQuestionType, ServiceListener, Zeroconf
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo
 
 from loudsync.discovery.directory import MAX_PARTIES, Sighting
@@ -37,7 +37,14 @@ class Browser(ServiceListener):
         self._looking: dict[str, asyncio.Task[object]] = {}
         self._multicast = Multicast(interfaces)
         self._zeroconf = self._multicast.zeroconf.zeroconf
-        self._browser = AsyncServiceBrowser(self._zeroconf, SERVICE_TYPE, listener=self)
+        self._browser = AsyncServiceBrowser(
+            self._zeroconf,
+            SERVICE_TYPE,
+            listener=self,
+            # An answer to us alone would go to any of the programs on this machine
+            # that listen at mDNS's port.
+            question_type=DNSQuestionType.QM,
+        )
 
     async def close(self) -> None:
         """End it; no callback comes afterwards."""
@@ -108,7 +115,7 @@ class Browser(ServiceListener):
 
     async def _find(self, name: str) -> bool:
         info = AsyncServiceInfo(SERVICE_TYPE, name)
-        await info.async_request(self._zeroconf, ANSWER_TIMEOUT_MS)
+        await info.async_request(self._zeroconf, ANSWER_TIMEOUT_MS, DNSQuestionType.QM)
         return self._tell(name)
 
     async def _find_again(self, name: str) -> None:

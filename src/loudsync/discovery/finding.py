@@ -11,8 +11,10 @@ from loudsync.errors import ConnectionFailed, PartyNotFound, SeveralParties
 SEARCH_TIMEOUT_S: Final = 5.0
 """mDNS answers within a second or two where it answers at all."""
 
-SETTLE_S: Final = 0.5
-"""How long others of the same name have to show up after the first."""
+CODE_SETTLE_S: Final = 0.5
+NAME_SETTLE_S: Final = 1.5
+"""How long others of the same code or name have to show up after the first: hardly
+two are of one code, as most are drawn."""
 
 
 async def find_party(
@@ -52,7 +54,7 @@ async def find_party(
                     is_first = not matches.parties
                     matches.take(event)
                     if is_first and matches.parties:
-                        settled_s = now_s() + SETTLE_S
+                        settled_s = now_s() + matches.settle_s
                     if matches.have_answered:
                         limit.reschedule(min(settled_s, limit.when() or settled_s))
         except TimeoutError:
@@ -82,6 +84,12 @@ class Matches:
         """Those of the code; where there is none, those of the name."""
         found = self._found.values()
         return [p for p in found if p.id == self._wanted] or list(found)
+
+    @property
+    def settle_s(self) -> float:
+        """How long to wait for others, in seconds."""
+        has_code = any(party.id == self._wanted for party in self.parties)
+        return CODE_SETTLE_S if has_code else NAME_SETTLE_S
 
     @property
     def have_answered(self) -> bool:

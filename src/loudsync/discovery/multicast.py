@@ -2,10 +2,16 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Final
 
+from zeroconf import Error
 from zeroconf.asyncio import AsyncZeroconf
 
 from loudsync.discovery.interfaces import NetworkAddress, Reach, network_addresses
+
+MULTICAST_FAULTS: Final = (OSError, RuntimeError, Error)
+"""What comes of a network that is not there, or goes away in that moment; zeroconf
+has its own words for an interface that it can't find any more."""
 
 
 class Multicast:

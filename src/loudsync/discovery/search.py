@@ -20,6 +20,7 @@ from loudsync.discovery.directory import (
     Target,
 )
 from loudsync.discovery.listing import ask_age, list_parties
+from loudsync.discovery.multicast import MULTICAST_FAULTS
 from loudsync.discovery.party import AnyDiscoveryEvent, Party, SourceFailed
 from loudsync.discovery.ping import ANSWER_TIMEOUT_S, measure_round_trip, open_http
 from loudsync.errors import ConnectionFailed, InvalidSetting
@@ -202,7 +203,7 @@ class Discovery:
         while True:
             try:
                 browser = Browser(self._saw, self._lost, self._interfaces)
-            except (OSError, ValueError) as fault:
+            except MULTICAST_FAULTS as fault:
                 self._failed(MDNS, _why_no_mdns(fault))
                 await asyncio.sleep(self.settings.ask_interval_s)
                 continue
@@ -211,7 +212,8 @@ class Discovery:
                 while True:
                     await asyncio.sleep(self.settings.ask_interval_s)
                     browser.confirm()
-                    await browser.follow_interfaces()
+                    with contextlib.suppress(*MULTICAST_FAULTS):
+                        await browser.follow_interfaces()
             finally:
                 await browser.close()
 
