@@ -115,9 +115,12 @@ async def test_a_host_that_vanishes_does_not_answer_any_more(code: str) -> None:
         record = PartyRecord(SessionId(code), "Party", max_members=10)
         async with (
             Announcer("127.0.0.1", server.port, lambda: [record], print),
-            watching(code) as watch,
+            watching(code, ask_interval_s=1) as watch,
         ):
+            # It has no such session, so nobody knows the age; the answer is enough.
             await watch.party(lambda p: p.is_reachable is True)
+            while server.connection_count:
+                await asyncio.sleep(0.01)
             await server.stop()
             gone = await watch.party(lambda p: p.is_reachable is False)
             assert "nothing listens there" in gone.problem
