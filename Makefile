@@ -1,6 +1,6 @@
 # make party        set everything up and start a party on port 8080
 # make test         set everything up and run every check: the one gate
-# make screenshots  write a picture of every screen of the page to screenshots/
+# make screenshots  write a picture of every screen, page and terminal, to screenshots/
 # make bench        measure LoudSync and its peers side by side; takes twenty minutes
 # make soak         let 2,000 members come and go for SOAK_MINUTES=10
 # make fuzz         throw FUZZ_FACTOR=10 times as many bytes at it as make test does
@@ -66,7 +66,8 @@ bench: $(VENV)/.installed-dev
 
 screenshots: $(VENV)/.installed-dev
 	LOUDSYNC_CHROMIUM="$$($(BIN)/python scripts/find_chromium.py --install)" \
-	PYTHONPATH=tests/support $(BIN)/python -m page_screenshots screenshots
+	PYTHONPATH=tests/support $(BIN)/python -m page_screenshots screenshots && \
+	PYTHONPATH=tests/support $(BIN)/python -m terminal_screenshots screenshots
 
 soak: $(VENV)/.installed-dev
 	PYTHONPATH=tests/support $(BIN)/python -m soak --minutes $(SOAK_MINUTES) $(SOAK_ARGS)

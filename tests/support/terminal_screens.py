@@ -45,7 +45,7 @@ FOUR = (
     member(0, "Sara", minutes=25),
     member(1, "Ben", latency_ms=12, minutes=21),
     member(2, "Zoë", latency_ms=48, minutes=3),
-    member(3, "派对 🎉", status=ConnectionStatus.RECONNECTING, minutes=0.2),
+    member(3, "Åsa", status=ConnectionStatus.RECONNECTING, minutes=0.2),
 )
 
 
@@ -68,8 +68,8 @@ def snapshot(*members: MemberInfo, **fields: Any) -> Snapshot:
                 (
                     "Ben joined",
                     "Zoë joined",
-                    "派对 🎉 joined",
-                    "派对 🎉 lost the connection; the seat is kept",
+                    "Åsa joined",
+                    "Åsa lost the connection; the seat is kept",
                 )
             )
         ),

@@ -99,7 +99,7 @@ def host_command(
     max_members: take.MaxMembers = DEFAULT_MAX_MEMBERS,
     session_id: take.SessionIdOption = None,
     listed: take.Listed = True,
-    advertise: take.HostAdvertise = True,
+    advertise: take.Advertise = True,
     plain: take.Plain = False,
     json: take.Json = False,
     heartbeat_timeout: take.HeartbeatTimeout = _NUMBERS.heartbeat_timeout_s,

@@ -137,6 +137,14 @@ PublicUrl = Annotated[
         show_default="this machine's address",
     ),
 ]
+Advertise = Annotated[
+    bool,
+    _option(
+        "--advertise/--no-advertise",
+        "Announce listed parties on the local network, so that guests find them by "
+        "their code.",
+    ),
+]
 LogFormatOption = Annotated[
     LogFormat,
     _option(
@@ -211,14 +219,6 @@ State = Annotated[
     ),
 ]
 
-Advertise = Annotated[
-    bool,
-    _option(
-        "--advertise",
-        "Announce listed parties on the local network, so that discover finds them.",
-    ),
-]
-
 # --- host --------------------------------------------------------------------
 
 PartyName = Annotated[
@@ -251,13 +251,6 @@ Listed = Annotated[
     _option(
         "--listed/--unlisted",
         "Show the party to who opens the page; unlisted, it is not announced either.",
-    ),
-]
-HostAdvertise = Annotated[
-    bool,
-    _option(
-        "--advertise/--no-advertise",
-        "Announce the party on the local network, so that guests find it by its code.",
     ),
 ]
 
