@@ -177,6 +177,17 @@ async def test_kick(
     assert await ann.peer.closed() == 1000
 
 
+@pytest.mark.parametrize("reason", ["\ud800", "\x1b[2J", "a\u202eb", "x" * 257])
+async def test_a_reason_that_nobody_may_be_shown(
+    party: HostedSession, reason: str
+) -> None:
+    with pytest.raises(InvalidSetting, match="reason"):
+        await party.kick("client-1", reason)
+    with pytest.raises(InvalidSetting, match="reason"):
+        await party.close(reason)
+    assert not party.is_closed
+
+
 async def test_who_can_not_be_kicked(party: HostedSession) -> None:
     with pytest.raises(MemberNotFound):
         await party.kick("client-99")

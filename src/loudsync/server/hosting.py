@@ -6,13 +6,16 @@ from typing import Final, Self
 
 from loudsync.core import MemberView, Session
 from loudsync.core.events import ServerEvent, SessionEnded
-from loudsync.errors import SessionNotFound
+from loudsync.errors import InvalidSetting, SessionNotFound
 from loudsync.event_queue import EventQueue
 from loudsync.protocol import (
+    MAX_REASON_LENGTH,
     MemberId,
     MemberInfo,
     SessionClosed,
     SessionId,
+    TextError,
+    check_shown,
 )
 from loudsync.server.runner import Announcement, Runner
 
@@ -133,14 +136,21 @@ class HostedSession:
         Raises:
             MemberNotFound: Nobody has this id.
             InvalidMessage: It is the host's.
+            InvalidSetting: The reason can't be shown to others.
             SessionNotFound: The session is over.
         """
+        _check_reason(reason)
         if self._session.ended:  # its id may be another session's by now
             raise SessionNotFound("The session has ended")
         await self._runner.kick(self.id, MemberId(member_id), reason)
 
     async def close(self, reason: str = "") -> None:
-        """End the session for everybody; once it is over, nothing."""
+        """End the session for everybody; once it is over, nothing.
+
+        Raises:
+            InvalidSetting: The reason can't be shown to others.
+        """
+        _check_reason(reason)
         if not self._session.ended:
             await self._runner.close(self.id, reason)
 
@@ -150,3 +160,10 @@ class HostedSession:
 
     def __aiter__(self) -> AsyncIterator[ServerEvent]:
         return self.events()
+
+
+def _check_reason(reason: str) -> None:
+    try:
+        check_shown("reason", reason, MAX_REASON_LENGTH)
+    except TextError as fault:
+        raise InvalidSetting("reason", f"is refused: {fault.reason}") from None
