@@ -29,6 +29,9 @@ no such signal."""
 ENDING_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, *_OWN_ENDING_SIGNALS)
 """What asks a program to end: Ctrl-C, a service manager; Ctrl-Break on Windows."""
 
+_LEAVE_SCREEN: Final = b"\x1b[?1049l\x1b[?1000l\x1b[?1003l\x1b[?1006l\x1b[?1015l\x1b[?2004l\x1b[?1004l\x1b[?25h"
+"""The usual screen, no reports of mouse, pasting and focus, and the cursor."""
+
 SHARES_PORTS: Final = sys.platform == "win32"
 """Whether ``SO_REUSEADDR`` lets two programs listen at one port. Elsewhere it only
 lets a port be used again right after its last connections."""
@@ -84,19 +87,28 @@ def has_controlling_terminal() -> bool:
 
 
 def terminal_settings(stream: TextIO) -> Callable[[], None]:
-    """Return what gives a terminal the settings that it has now.
+    """Return what gives a terminal back as it is now, even out of a screen.
 
-    Windows gives consoles back by itself.
+    It waits for nobody: a terminal that isn't read stays on the screen. Windows
+    gives consoles back by itself.
     """
     if sys.platform != "win32":
         import termios
 
-        descriptor = stream.fileno()
-        settings = termios.tcgetattr(descriptor)
+        try:
+            descriptor = stream.fileno()
+            settings = termios.tcgetattr(descriptor)
+        except (OSError, termios.error):  # it is no terminal
+            return lambda: None
 
         def give_back() -> None:
-            with contextlib.suppress(termios.error):
+            with contextlib.suppress(OSError, termios.error):
                 termios.tcsetattr(descriptor, termios.TCSANOW, settings)
+                os.set_blocking(descriptor, False)
+                try:
+                    os.write(descriptor, _LEAVE_SCREEN)
+                finally:
+                    os.set_blocking(descriptor, True)
 
         return give_back
     else:

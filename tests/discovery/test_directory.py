@@ -131,7 +131,6 @@ def test_answers_tell_reachability_and_age() -> None:
     (found,) = directory.see(sighting(addresses=("10.0.0.1", "192.168.1.5")), 0)
     (target,) = directory.targets()
     assert target.urls == ("http://10.0.0.1:8080", "http://192.168.1.5:8080")
-    assert not target.was_asked
     assert not target.knows_age
 
     second = target.urls[1]
@@ -141,7 +140,6 @@ def test_answers_tell_reachability_and_age() -> None:
     assert (party.age_s, party.silent_s) == (30, 0)
     (target,) = directory.targets()
     assert target.urls[0] == second
-    assert target.was_asked
     assert target.is_settled
     assert target.knows_age
 

@@ -71,7 +71,8 @@ def test_without_a_usable_id_there_is_no_party(party_id: str | None) -> None:
         ("host", "\x00", "host_name", ""),
         ("path", "ws", "path", "/ws"),
         ("path", "/ws?x=1", "path", "/ws"),
-        ("path", "/live/ws", "path", "/live/ws"),
+        ("path", "/", "path", "/"),
+        ("path", "/admin/reboot", "path", "/ws"),
         ("path", "/\u202e", "path", "/ws"),
         ("tls", "yes", "is_secure", False),
         ("url", "javascript:alert(1)", "url", ""),
@@ -112,6 +113,11 @@ def test_a_long_name_is_cut_between_characters() -> None:
     record = PartyRecord(SessionId("abc"), EMOJI * 64)
     assert to_txt(record)["name"] == EMOJI * 62
     assert instance_label(record) == f"{EMOJI * 10} (abc)"
+
+
+@pytest.mark.parametrize("name", ["Wait...", ".hidden", "..", "x" * 39 + ".y"])
+def test_a_dot_in_a_name_ends_no_label(name: str) -> None:
+    assert "." not in instance_label(PartyRecord(SessionId("abc"), name))
 
 
 def test_two_parties_of_one_name_have_two_labels() -> None:

@@ -280,6 +280,10 @@ async def test_a_check_that_takes_too_long_is_a_finding() -> None:
     assert "longer than 0.01 s" in found.text
 
 
-async def test_a_bug_is_no_finding() -> None:
-    with pytest.raises(KeyError):
-        await findings_of(Check("clock", "The clock", _break(KeyError("bug"))))
+async def test_a_bug_in_one_check_keeps_no_other_from_being_shown() -> None:
+    found = await findings_of(
+        Check("clock", "The clock", _break(KeyError("bug"))),
+        Check("port", "The port", _break(OSError("gone"))),
+    )
+    assert [finding.level for finding in found] == [Level.NOTE] * 2
+    assert "an error, KeyError" in found[0].text

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 from collections.abc import AsyncIterator
 from typing import Final, NamedTuple
 
@@ -27,6 +28,18 @@ _LOOK_HERE_TIMEOUT_S: Final = 1.0
 """How long a server on this machine may take to say whether it has the party."""
 
 
+_ADDRESS: Final = re.compile(
+    r"""
+    [a-z]+:// |                      # a link
+    [^\s/:]+:\d+ (?:[/?#]|$) |       # a host with a port
+    \[[0-9a-f:.%]+\] |               # an IPv6 address
+    \d+\.\d+\.\d+\.\d+ (?:[/?#:]|$) |
+    \S+\?session=                    # a link that lost its beginning
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+
+
 class VisitOptions(NamedTuple):
     """Which party, and as whom.
 
@@ -47,10 +60,8 @@ class VisitOptions(NamedTuple):
 
     @property
     def is_address(self) -> bool:
-        """Whether the target says where the party is; a name may have spaces."""
-        return self.session_id is not None or (
-            any(mark in self.target for mark in ":/.") and " " not in self.target
-        )
+        """Whether the target says where the party is; a name may look alike."""
+        return self.session_id is not None or bool(_ADDRESS.match(self.target.strip()))
 
     @property
     def is_code(self) -> bool:

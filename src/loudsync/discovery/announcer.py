@@ -17,6 +17,7 @@ from loudsync.discovery.interfaces import (
 )
 from loudsync.discovery.multicast import MULTICAST_FAULTS, Multicast
 from loudsync.discovery.records import (
+    MAX_ANNOUNCED,
     SERVICE_TYPE,
     PartyRecord,
     instance_label,
@@ -31,15 +32,12 @@ INTERFACES_INTERVAL_S: Final = 5.0
 """How often interfaces that came or went are looked for; also how long to wait
 before mDNS is tried again where it can't be used."""
 
-MAX_ANNOUNCED: Final = 100
-"""Parties of one server that are announced: each costs everybody in the network
-packets, and nobody reads longer lists."""
-
 _TTL_S: Final = 120
 """How long the network believes in a party whose host died without a goodbye."""
 
-_CLOSE_TIMEOUT_S: Final = 1.0
-"""How long goodbyes may take: three of them, an eighth of a second apart."""
+_ANNOUNCE_TIMEOUT_S: Final = 5.0
+_ANNOUNCE_AGAIN_S: Final = 30.0
+"""Asking whether a name is free takes 1.2 s, and as long again for each that is not."""
 
 
 class Announcer:
@@ -74,6 +72,7 @@ class Announcer:
         # two would be mixed up; nobody sees this one.
         self._server = f"loudsync-{secrets.token_hex(6)}.local."
         self._services: dict[SessionId, ServiceInfo] = {}
+        self._not_before_s: dict[SessionId, float] = {}
         self._multicast: Multicast | None = None
         self._addresses: list[str] = []
         self._news = asyncio.Event()
@@ -94,9 +93,8 @@ class Announcer:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait({self._task})
-        with contextlib.suppress(TimeoutError, *MULTICAST_FAULTS):
-            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
-                await self._shut()
+        if self._multicast is not None:
+            await self._multicast.close()
 
     async def _keep(self) -> None:
         loop = asyncio.get_running_loop()
@@ -140,6 +138,8 @@ class Announcer:
         self._news.clear()
         records = {record.id: record for record in self._records()}
         wanted = dict(list(records.items())[:MAX_ANNOUNCED])
+        for gone in self._not_before_s.keys() - wanted.keys():
+            del self._not_before_s[gone]
         work = [
             self._withdraw(zeroconf, self._services.pop(gone))
             for gone in self._services.keys() - wanted.keys()
@@ -156,8 +156,19 @@ class Announcer:
                 raise result
 
     async def _announce(self, zeroconf: AsyncZeroconf, record: PartyRecord) -> None:
-        service = self._service(record, f"{instance_label(record)}.{SERVICE_TYPE}")
-        await zeroconf.async_register_service(service, allow_name_change=True)
+        now_s = asyncio.get_running_loop().time()
+        if now_s < self._not_before_s.get(record.id, 0):
+            return
+        is_again = self._not_before_s.pop(record.id, None) is not None
+        label = instance_label(record, secrets.token_hex(2) if is_again else "")
+        service = self._service(record, f"{label}.{SERVICE_TYPE}")
+        try:
+            async with asyncio.timeout(_ANNOUNCE_TIMEOUT_S):
+                await zeroconf.async_register_service(service, allow_name_change=True)
+        except TimeoutError:
+            # Somebody claims each name that is tried: the others can't wait for it.
+            self._not_before_s[record.id] = now_s + _ANNOUNCE_AGAIN_S
+            return
         self._services[record.id] = service
         self._news.set()  # look soon whether the name was really free
 
@@ -200,12 +211,6 @@ class Announcer:
         """
         others = servers(zeroconf.zeroconf, service.name) - {self._server}
         return min(others, default="")
-
-    async def _shut(self) -> None:
-        multicast, self._multicast = self._multicast, None
-        self._services.clear()
-        if multicast is not None:
-            await multicast.close()
 
     @property
     def _is_everywhere(self) -> bool:

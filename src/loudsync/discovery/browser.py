@@ -1,19 +1,25 @@
 """Listens for parties that are announced over mDNS."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import Final
 
 from zeroconf import DNSQuestionType, ServiceListener, Zeroconf
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo
 
 from loudsync.discovery.directory import MAX_PARTIES, Sighting
 from loudsync.discovery.heard import sighting
-from loudsync.discovery.multicast import Multicast
+from loudsync.discovery.multicast import MULTICAST_FAULTS, Multicast
 from loudsync.discovery.records import SERVICE_TYPE, UnusableRecord
 
 ANSWER_TIMEOUT_MS: Final = 3_000
 """How long a service may take to say where it is; it is asked again meanwhile."""
+
+MAX_LOOKS: Final = 8
+"""Services that are asked about at once: each costs everybody in the network packets,
+and a name costs who makes it up nothing."""
+
+MAX_FAILURES: Final = 2
 
 
 class Browser(ServiceListener):
@@ -33,8 +39,11 @@ class Browser(ServiceListener):
     ) -> None:
         self._seen = seen
         self._gone = gone
-        self._names: set[str] = set()
-        self._looking: dict[str, asyncio.Task[object]] = {}
+        # How often nobody said where they are, in a row.
+        self._followed: dict[str, int] = {}
+        self._left_out: dict[str, None] = {}
+        self._looking: dict[str, asyncio.Task[None]] = {}
+        self._room = asyncio.Semaphore(MAX_LOOKS)
         self._multicast = Multicast(interfaces)
         self._zeroconf = self._multicast.zeroconf.zeroconf
         self._browser = AsyncServiceBrowser(
@@ -66,17 +75,15 @@ class Browser(ServiceListener):
         expired (two minutes) and nobody answers for it. And while two argue
         about a name, what either said last may be the other's.
         """
-        for name in list(self._names):
+        for name in list(self._followed):
             if not self._tell(name):
-                self._look(name, self._find_again(name))
+                self._look(name)
 
     # --- Called by zeroconf, on the loop ----------------------------------------
 
     def add_service(self, zc: Zeroconf, type_: str, name: str) -> None:
         """Learn that a service is there."""
-        if len(self._names) < MAX_PARTIES:
-            self._names.add(name)
-            self.update_service(zc, type_, name)
+        self.update_service(zc, type_, name)
 
     def update_service(
         self,
@@ -84,11 +91,15 @@ class Browser(ServiceListener):
         type_: str,  # noqa: ARG002
         name: str,
     ) -> None:
-        """Learn that a service says something else than before."""
-        if name not in self._names:
-            return
+        """Learn that a service says something else than before, or again."""
+        if name not in self._followed:
+            if len(self._followed) >= MAX_PARTIES:
+                if len(self._left_out) < MAX_PARTIES:
+                    self._left_out[name] = None
+                return
+            self._followed[name] = 0
         if not self._tell(name):
-            self._look(name, self._find(name))
+            self._look(name)
 
     def remove_service(
         self,
@@ -99,28 +110,45 @@ class Browser(ServiceListener):
         """Learn that a service said goodbye, or has not been heard for long."""
         if (task := self._looking.pop(name, None)) is not None:
             task.cancel()
-        if name in self._names:
-            self._names.remove(name)
-            self._gone(name)
+        self._left_out.pop(name, None)
+        if name in self._followed:
+            self._drop(name)
 
     # --- Parts of the above -----------------------------------------------------
 
-    def _look(self, name: str, search: Coroutine[Any, Any, object]) -> None:
-        if name in self._looking:
-            search.close()
+    def _drop(self, name: str) -> None:
+        """Follow it no more; somebody who was left out gets its place."""
+        del self._followed[name]
+        self._gone(name)
+        if self._left_out:
+            newcomer = next(iter(self._left_out))
+            del self._left_out[newcomer]
+            self.update_service(self._zeroconf, SERVICE_TYPE, newcomer)
+
+    def _look(self, name: str) -> None:
+        if name not in self._looking:
+            task = asyncio.create_task(self._find(name))
+            self._looking[name] = task
+            task.add_done_callback(lambda _: self._looking.pop(name, None))
+
+    async def _find(self, name: str) -> None:
+        """Ask where a service is; one that doesn't say so twice is not there."""
+        async with self._room:
+            try:
+                info = AsyncServiceInfo(SERVICE_TYPE, name)
+                await info.async_request(
+                    self._zeroconf, ANSWER_TIMEOUT_MS, DNSQuestionType.QM
+                )
+            except MULTICAST_FAULTS:
+                pass  # such as a name that is none
+        if name not in self._followed:
             return
-        task = asyncio.create_task(search)
-        self._looking[name] = task
-        task.add_done_callback(lambda _: self._looking.pop(name, None))
-
-    async def _find(self, name: str) -> bool:
-        info = AsyncServiceInfo(SERVICE_TYPE, name)
-        await info.async_request(self._zeroconf, ANSWER_TIMEOUT_MS, DNSQuestionType.QM)
-        return self._tell(name)
-
-    async def _find_again(self, name: str) -> None:
-        if not await self._find(name) and name in self._names:
-            self._gone(name)
+        if self._tell(name):
+            self._followed[name] = 0
+            return
+        self._followed[name] += 1
+        if self._followed[name] >= MAX_FAILURES:
+            self._drop(name)
 
     def _tell(self, name: str) -> bool:
         """Tell what a service says; return whether it says enough."""

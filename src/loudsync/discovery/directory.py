@@ -77,7 +77,6 @@ class Target(NamedTuple):
 
     Attributes:
         urls: Where it may be, best first.
-        was_asked: Whether it was asked before.
         is_settled: Whether the first of ``urls`` answered then.
         knows_age: Whether its age need not be asked for.
     """
@@ -86,7 +85,6 @@ class Target(NamedTuple):
     id: SessionId
     urls: tuple[str, ...]
     path: str
-    was_asked: bool
     is_settled: bool
     knows_age: bool
 
@@ -144,7 +142,13 @@ class _Entry:
             ),
         )
         is_here = not rest or not rest.isdisjoint(_endpoints(sighting))
-        return is_here and self.id == sighting.record.id
+        # Or who names a party's address could send its guests elsewhere.
+        is_told_alike = all(
+            _place(other.record) == _place(sighting.record)
+            for other in self.sightings.values()
+            if other.name != sighting.name
+        )
+        return is_here and is_told_alike and self.id == sighting.record.id
 
     def unsee(self, name: str) -> None:
         del self.sightings[name]
@@ -217,15 +221,24 @@ class Directory:
         """Return whom to ask for an answer."""
         return [_target(entry) for entry in self._entries.values()]
 
+    def target(self, key: str) -> Target | None:
+        """Return what there is to ask of one party; ``None`` where it is gone."""
+        entry = self._entries.get(key)
+        return None if entry is None else _target(entry)
+
     def see(self, sighting: Sighting, now_s: float) -> list[PartyEvent]:
         """Take in what was announced over mDNS, new or changed."""
         entry = self._by_service.get(sighting.name)
         events: list[PartyEvent] = []
+        if entry is not None and entry.sighting == sighting:
+            return events
         if entry is not None and not entry.fits(sighting):
             events += self.unsee(sighting.name, now_s)
             entry = None
         if entry is None:
             entry = self._same(sighting.record.id, _endpoints(sighting))
+            if entry is not None and not entry.fits(sighting):
+                entry = None
         if entry is None:
             return events + self._add(sighting, now_s)
         before = entry.party(now_s)
@@ -378,7 +391,6 @@ def _target(entry: _Entry) -> Target:
         id=entry.id,
         urls=entry.urls(),
         path=path,
-        was_asked=entry.was_asked,
         is_settled=bool(entry.answer.url) and not entry.answer.problem,
         knows_age=entry.opened_s is not None,
     )
@@ -391,6 +403,10 @@ def _changes(entry: _Entry, before: Party, now_s: float) -> list[PartyEvent]:
 
 def _endpoints(sighting: Sighting) -> set[Endpoint]:
     return {(address, sighting.port) for address in sighting.addresses}
+
+
+def _place(record: PartyRecord) -> tuple[str, bool]:
+    return record.url, record.is_secure
 
 
 def _distance(address: str) -> tuple[bool, bool]:

@@ -43,8 +43,10 @@ async def find_party(
         SeveralParties: More than one are called so.
         ConnectionFailed: It was found, but its server doesn't answer.
     """
-    search = discover(servers, mdns=mdns, interfaces=interfaces)
     matches = Matches(wanted)
+    search = discover(
+        servers, mdns=mdns, interfaces=interfaces, wanted=matches.is_meant
+    )
     now_s = asyncio.get_running_loop().time
     settled_s = now_s()
     async with search:
@@ -76,7 +78,7 @@ class Matches:
             self._failures.append(event)
         elif isinstance(event, PartyLost):
             self._found.pop(event.party.key, None)
-        elif self._is_meant(event.party):
+        elif self.is_meant(event.party):
             self._found[event.party.key] = event.party
 
     @property
@@ -115,7 +117,8 @@ class Matches:
             raise SeveralParties(self._wanted, links)
         return there[0]
 
-    def _is_meant(self, party: Party) -> bool:
+    def is_meant(self, party: Party) -> bool:
+        """Whether a party has this code or name."""
         return (
             party.id == self._wanted or party.name.casefold() == self._wanted.casefold()
         )

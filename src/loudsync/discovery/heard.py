@@ -37,7 +37,8 @@ def sighting(zeroconf: Zeroconf, name: str) -> Sighting | None:
         return None
     if not place.port:
         raise UnusableRecord("no port")
-    text = ServiceInfo(SERVICE_TYPE, name, properties=texts[-1].text)
+    # Not by its name, which may be anything.
+    text = ServiceInfo(SERVICE_TYPE, SERVICE_TYPE, properties=texts[-1].text)
     record = from_txt(text.decoded_properties)
     return Sighting(name, record, addresses, place.port)
 

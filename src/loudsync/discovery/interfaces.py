@@ -1,5 +1,6 @@
 """The addresses this machine has, and which of them guests may reach."""
 
+import contextlib
 import ipaddress
 from collections.abc import Iterator
 from enum import IntEnum
@@ -74,16 +75,18 @@ def addresses_of(bound_host: str) -> list[NetworkAddress]:
     Loopback is left out where there is anything else.
 
     Args:
-        bound_host: An address or a name; ``0.0.0.0`` is every IPv4 network,
-            ``::`` or nothing every network.
+        bound_host: An address, or ``localhost``; ``0.0.0.0`` is every IPv4
+            network, ``::`` or nothing every network.
     """
     every = bound_host == EVERY_IPV4 or bound_host in EVERY_NETWORK
     name = "127.0.0.1" if bound_host == "localhost" else bound_host
+    with contextlib.suppress(ValueError):
+        name = str(ipaddress.ip_address(name.partition("%")[0]))
     bound = [
         address
         for address in network_addresses()
         if (
-            address.ip.partition("%")[0] == name.partition("%")[0]
+            address.ip.partition("%")[0] == name
             if not every
             else not address.is_ipv6 or bound_host in EVERY_NETWORK
         )

@@ -4,7 +4,6 @@ Source: contract, section 6.
 """
 
 import asyncio
-import socket
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Final, TypeVar
@@ -15,6 +14,7 @@ import msgspec
 
 from loudsync.discovery.directory import Endpoint, ListedParty, Listing
 from loudsync.discovery.interfaces import Reach, network_addresses
+from loudsync.discovery.resolving import resolve
 from loudsync.errors import ConnectionFailed
 from loudsync.protocol import (
     MAX_NAME_LENGTH,
@@ -61,7 +61,9 @@ async def list_parties(
     sessions, date_ms = await _get(http, server, "/sessions", _Sessions, timeout_s)
     usable = (_party(session, date_ms) for session in sessions.sessions)
     return Listing(
-        server, await _endpoints(server), tuple(party for party in usable if party)
+        server,
+        await _endpoints(server, timeout_s),
+        tuple(party for party in usable if party),
     )
 
 
@@ -103,7 +105,7 @@ async def _get(
             return msgspec.json.decode(body, type=kind), _date_ms(response)
     except TimeoutError:
         raise ConnectionFailed(server, f"no answer within {timeout_s:g} s") from None
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise ConnectionFailed(server, _NO_SERVER) from None
     except (aiohttp.ClientError, OSError, ValueError) as fault:
         raise ConnectionFailed(server, why_unreachable(fault)) from None
@@ -139,15 +141,14 @@ def _date_ms(response: aiohttp.ClientResponse) -> float | None:
         return None
 
 
-async def _endpoints(server: str) -> frozenset[Endpoint]:
+async def _endpoints(server: str, timeout_s: float) -> frozenset[Endpoint]:
     """Return where an address leads to; to this machine: by all its addresses."""
     parts = urlsplit(server)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(
-            parts.hostname, port, type=socket.SOCK_STREAM
-        )
-    except OSError:  # it has just answered
+        async with asyncio.timeout(timeout_s):
+            found = await resolve(parts.hostname, port)
+    except (OSError, TimeoutError):  # it has just answered
         return frozenset()
     ips = {str(address[0]) for *_, address in found}
     own = network_addresses()

@@ -1,6 +1,7 @@
 """The network's side of mDNS: which interfaces, opened and followed."""
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from typing import Final
 
@@ -12,6 +13,10 @@ from loudsync.discovery.interfaces import NetworkAddress, Reach, network_address
 MULTICAST_FAULTS: Final = (OSError, RuntimeError, Error)
 """What comes of a network that is not there, or goes away in that moment; zeroconf
 has its own words for an interface that it can't find any more."""
+
+
+CLOSE_TIMEOUT_S: Final = 1.0
+"""How long goodbyes may take: three of them, an eighth of a second apart."""
 
 
 class Multicast:
@@ -56,16 +61,25 @@ class Multicast:
             await self.zeroconf.async_update_interfaces(interfaces)
 
     async def close(self) -> None:
-        """End it, with a goodbye for what was announced."""
-        try:
-            await self.zeroconf.async_close()
-        finally:
-            # On uvloop a socket with a packet still to be sent stays open, and
-            # the loop then never ends.
-            engine = self.zeroconf.zeroconf.engine
-            for wrapped in (*engine.senders, *engine.readers):
-                wrapped.transport.abort()
-            await asyncio.sleep(0)
+        """End it, with a goodbye for what was announced; for a second at most.
+
+        Nothing of it is left then, nor after a cancellation, soon.
+        """
+        # A task of its own: in one that is being cancelled zeroconf gives up.
+        closing = asyncio.create_task(self._close())
+        await asyncio.wait({closing})
+        closing.result()
+
+    async def _close(self) -> None:
+        with contextlib.suppress(TimeoutError, *MULTICAST_FAULTS):
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await self.zeroconf.async_close()
+        # On uvloop a socket with a packet still to be sent stays open, and the
+        # loop then never ends.
+        engine = self.zeroconf.zeroconf.engine
+        for wrapped in (*engine.senders, *engine.readers):
+            wrapped.transport.abort()
+        await asyncio.sleep(0)
 
 
 def _everywhere(*, with_ipv6: bool) -> list[str]:

@@ -6,6 +6,7 @@ from typing import Final
 
 import aiohttp
 
+from loudsync.discovery.resolving import Resolver
 from loudsync.errors import ConnectionFailed, InvalidMessage
 from loudsync.protocol import Ping, Pong, decode_server_message, encode
 from loudsync.reasons import why_closed, why_unreachable
@@ -17,15 +18,37 @@ _MAX_ANSWER_BYTES: Final = 16 * 1024
 
 _SOCKET_PATH: Final = "/ws"
 
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+
 
 def open_http() -> aiohttp.ClientSession:
     """Make what servers are asked with; its owner closes it."""
     return aiohttp.ClientSession(
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
-        # What it asks is about now, and each server is asked rarely.
-        connector=aiohttp.TCPConnector(force_close=True),
+        connector=aiohttp.TCPConnector(
+            # What it asks is about now, and each server is asked rarely.
+            force_close=True,
+            resolver=Resolver(),
+        ),
         cookie_jar=aiohttp.DummyCookieJar(),
+        middlewares=(_refuse_redirects,),
     )
+
+
+async def _refuse_redirects(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Stay with who was asked: a browser's WebSocket follows nobody either.
+
+    What is no WebSocket says so itself, with ``allow_redirects``.
+    """
+    response = await handler(request)
+    if "Upgrade" in request.headers and response.status in _REDIRECTS:
+        response.close()
+        raise aiohttp.WSServerHandshakeError(
+            response.request_info, response.history, status=response.status
+        )
+    return response
 
 
 async def measure_round_trip(

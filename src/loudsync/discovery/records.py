@@ -24,6 +24,10 @@ SERVICE_TYPE: Final = "_loudsync._tcp.local."
 
 SOCKET_PATH: Final = "/ws"
 
+MAX_ANNOUNCED: Final = 100
+"""Parties of one server that are announced: each costs everybody in the network
+packets, and nobody reads longer lists."""
+
 _MAX_ENTRY_BYTES: Final = 255
 """A string of a TXT record has its length in one byte."""
 
@@ -114,13 +118,19 @@ def from_txt(entries: Mapping[str, str | None]) -> PartyRecord:
     )
 
 
-def instance_label(record: PartyRecord) -> str:
+def instance_label(record: PartyRecord, mark: str = "") -> str:
     """Return what the party is called among all services of the network.
 
     The code is part of it: two parties of one name are two services.
+
+    Args:
+        mark: What makes it another one, where somebody else has that name.
     """
-    name = _cut(record.name, _NAME_SHARE_BYTES)
-    return _cut(f"{name} ({record.id})", _MAX_LABEL_BYTES)
+    # A dot ends a label, for zeroconf also one that is part of a name.
+    name = _cut(record.name.replace(".", "\u2024"), _NAME_SHARE_BYTES)
+    mark = f" {mark}" if mark else ""
+    room = _MAX_LABEL_BYTES - len(mark)
+    return _cut(f"{name} ({record.id})", room) + mark
 
 
 def _cut(text: str, max_bytes: int) -> str:
@@ -141,8 +151,8 @@ def _count(entries: Mapping[str, str | None], key: str) -> int:
 
 
 def _path(text: str | None) -> str:
-    good = text and text.startswith("/") and text.isascii() and text.isprintable()
-    return text if text and good and not set(text) & set(" ?#") else SOCKET_PATH
+    # Others could have everybody in the network ask any program for anything.
+    return text if text in {"/", SOCKET_PATH} else SOCKET_PATH
 
 
 def _url(text: str | None) -> str:

@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import ipaddress
-from collections.abc import AsyncGenerator, Coroutine, Iterable
+import logging
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -17,13 +18,22 @@ from loudsync.discovery.directory import (
     Answer,
     Changes,
     Directory,
+    Sighting,
     Target,
 )
 from loudsync.discovery.listing import ask_age, list_parties
 from loudsync.discovery.multicast import MULTICAST_FAULTS
-from loudsync.discovery.party import AnyDiscoveryEvent, Party, SourceFailed
+from loudsync.discovery.party import (
+    AnyDiscoveryEvent,
+    Party,
+    PartyEvent,
+    PartyFound,
+    SourceFailed,
+)
 from loudsync.discovery.ping import ANSWER_TIMEOUT_S, measure_round_trip, open_http
 from loudsync.errors import ConnectionFailed, InvalidSetting
+
+log = logging.getLogger("loudsync.discovery")
 
 MAX_ASKED_AT_ONCE: Final = 16
 """Servers that are asked for an answer at the same time."""
@@ -56,6 +66,7 @@ def discover(
     mdns: bool = True,
     interfaces: Iterable[str] = (),
     timeout_s: float | None = None,
+    wanted: Callable[[Party], bool] | None = None,
     settings: DiscoverySettings = _DEFAULTS,
 ) -> "Discovery":
     """Look for parties on this network, and on servers.
@@ -72,6 +83,7 @@ def discover(
         mdns: Whether to listen for parties that are announced.
         interfaces: Addresses of the interfaces to listen at; none: all.
         timeout_s: How long to look; ``None``: until the iteration is left.
+        wanted: Whose servers are asked for an answer; ``None``: everybody's.
 
     Raises:
         InvalidSetting: A server's address is none, or an interface's.
@@ -89,6 +101,7 @@ def discover(
         mdns,
         interfaces,
         timeout_s,
+        wanted,
         settings,
     )
 
@@ -116,6 +129,7 @@ class Discovery:
         mdns: bool,
         interfaces: tuple[str, ...],
         timeout_s: float | None,
+        wanted: Callable[[Party], bool] | None,
         settings: DiscoverySettings,
     ) -> None:
         self.settings = settings
@@ -123,6 +137,7 @@ class Discovery:
         self._mdns = mdns
         self._interfaces = interfaces
         self._timeout_s = timeout_s
+        self._wanted = wanted
         self._directory = Directory()
         self._changes = Changes()
         self._failures: dict[str, SourceFailed] = {}
@@ -150,13 +165,13 @@ class Discovery:
         if self._http is not None:
             raise RuntimeError("A search runs once; call discover() for another")
         self._http = open_http()
-        self._start(self._ask_all())
+        self._start("answers", self._ask_all())
         if self._mdns:
-            self._start(self._listen())
+            self._start(MDNS, self._listen())
         for server in self._servers:
-            self._start(self._follow(server))
+            self._start(server, self._follow(server))
         if self._timeout_s is not None:
-            self._start(self._end_after(self._timeout_s))
+            self._start("time", self._end_after(self._timeout_s))
         return self
 
     async def __aexit__(
@@ -230,17 +245,25 @@ class Discovery:
                 self._failed(server, fault.reason)
             else:
                 self._works(server)
-                self._changes.put(self._directory.take_listing(listing, self._now_s()))
-                self._ask_new()
+                self._tell(self._directory.take_listing(listing, self._now_s()))
             await asyncio.sleep(self.settings.ask_interval_s)
 
-    def _saw(self, sighting: Any) -> None:
-        self._changes.put(self._directory.see(sighting, self._now_s()))
-        self._ask_new()
+    def _saw(self, sighting: Sighting) -> None:
+        self._tell(self._directory.see(sighting, self._now_s()))
 
     def _lost(self, name: str) -> None:
-        self._changes.put(self._directory.unsee(name, self._now_s()))
-        self._news.set()
+        self._tell(self._directory.unsee(name, self._now_s()))
+
+    def _tell(self, events: list[PartyEvent]) -> None:
+        """Pass events on; ask whom was found for an answer."""
+        self._changes.put(events)
+        for event in events:
+            if isinstance(event, PartyFound):
+                target = self._directory.target(event.party.key)
+                if target is not None:
+                    self._ask(target, event.party)
+        if events:
+            self._news.set()
 
     # --- Answers ----------------------------------------------------------------
 
@@ -248,17 +271,13 @@ class Discovery:
         while True:
             await asyncio.sleep(self.settings.ask_interval_s)
             self._tries = {k: t for k, t in self._tries.items() if not t.done()}
-            for target in self._directory.targets():
-                self._ask(target)
+            parties = self._directory.parties(self._now_s())
+            for target, party in zip(self._directory.targets(), parties, strict=True):
+                self._ask(target, party)
 
-    def _ask_new(self) -> None:
-        """Ask parties that nobody asked yet."""
-        for target in self._directory.targets():
-            if not target.was_asked:
-                self._ask(target)
-        self._news.set()
-
-    def _ask(self, target: Target) -> None:
+    def _ask(self, target: Target, party: Party) -> None:
+        if self._wanted is not None and not self._wanted(party):
+            return
         if target.key not in self._asking and not self._is_over:
             task = asyncio.create_task(self._ask_one(target))
             self._asking[target.key] = task
@@ -280,9 +299,7 @@ class Discovery:
                 self._take(target, answer._replace(age_s=age_s))
 
     def _take(self, target: Target, answer: Answer) -> None:
-        events = self._directory.answered(target.key, answer, self._now_s())
-        self._changes.put(events)
-        self._news.set()
+        self._tell(self._directory.answered(target.key, answer, self._now_s()))
 
     async def _answer(self, target: Target) -> Answer:
         """Try all its addresses at once; the first that answers is the best."""
@@ -324,8 +341,16 @@ class Discovery:
             raise RuntimeError("The search has not begun")
         return self._http
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        self._tasks.append(asyncio.create_task(work))
+    def _start(self, source: str, work: Coroutine[Any, Any, None]) -> None:
+        self._tasks.append(asyncio.create_task(self._watch(source, work)))
+
+    async def _watch(self, source: str, work: Coroutine[Any, Any, None]) -> None:
+        """Do some work; what should not happen is told, not lost."""
+        try:
+            await work
+        except Exception as bug:
+            log.exception("A search has a bug")
+            self._failed(source, f"it ended with an error, {type(bug).__name__}")
 
     async def _end_after(self, timeout_s: float) -> None:
         await asyncio.sleep(timeout_s)

@@ -18,8 +18,8 @@ from loudsync.discovery.interfaces import (
     Reach,
 )
 from loudsync.discovery.ping import open_http
+from loudsync.discovery.resolving import AddressInfo, resolve
 from loudsync.doctor.asking import NO_ANSWER, Kind, ask_kind
-from loudsync.doctor.resolving import AddressInfo, resolve
 
 LOOPBACK: Final = "127.0.0.1"
 

@@ -51,6 +51,8 @@ async def _run(check: Check, timeout_s: float) -> Iterable[Finding]:
         why = f"it took longer than {timeout_s:g} s"
     except OSError as fault:
         why = fault.strerror or str(fault) or type(fault).__name__
+    except Exception as bug:  # noqa: BLE001 - the other findings hold nevertheless
+        why = f"it ended with an error, {type(bug).__name__}"
     return [
         note(
             check.name,

@@ -8,6 +8,7 @@ from urllib.parse import quote, urlsplit
 
 from loudsync.address import Address, join_link
 from loudsync.discovery.ping import open_http
+from loudsync.discovery.resolving import resolve
 from loudsync.doctor.asking import NO_ANSWER, Answer, Kind, ask, ask_kind
 from loudsync.doctor.clock import judge_skew
 from loudsync.doctor.finding import Finding, Level, note
@@ -20,7 +21,6 @@ from loudsync.doctor.reaching import (
     judge_reach,
     own_networks,
 )
-from loudsync.doctor.resolving import resolve
 from loudsync.doctor.running import Check, in_order
 from loudsync.doctor.securing import (
     TlsFault,

@@ -189,6 +189,11 @@ def _supported(error: Error) -> list[str]:
     return []
 
 
+_MAX_DIGITS: Final = 9
+"""Python refuses to read numbers of thousands of digits."""
+
+
 def _major(version: str) -> int | None:
     number = version.partition(".")[0]
-    return int(number) if number.isascii() and number.isdigit() else None
+    is_number = number.isascii() and number.isdigit() and len(number) <= _MAX_DIGITS
+    return int(number) if is_number else None

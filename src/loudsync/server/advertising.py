@@ -6,10 +6,11 @@ Off unless asked for: a program that embeds a server may not want it.
 import asyncio
 import contextlib
 from collections.abc import Iterator
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from loudsync.core import Session
-from loudsync.discovery.records import PartyRecord
+from loudsync.discovery.records import MAX_ANNOUNCED, PartyRecord
 from loudsync.server.logs import get_logger
 from loudsync.server.runner import Runner
 
@@ -62,7 +63,8 @@ class Advertiser:
             self._runner.on_change = None
 
     def _records(self) -> Iterator[PartyRecord]:
-        return map(self._record, self._runner.registry.listed())
+        listed = self._runner.registry.listed()
+        return map(self._record, islice(listed, MAX_ANNOUNCED))
 
     def _record(self, session: Session) -> PartyRecord:
         return PartyRecord(

@@ -49,6 +49,11 @@ class Listener:
         port: int = self._sockets[0].getsockname()[1]
         return port
 
+    @property
+    def address(self) -> str:
+        """The first address that it listens at."""
+        return str(self._sockets[0].getsockname()[0])
+
     async def start(self, host: str, port: int) -> None:
         """Bind and listen; return once connections are accepted.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from loudsync.address import base_url, join_link
 from loudsync.core import Registry
+from loudsync.discovery.interfaces import EVERY_NETWORK
 from loudsync.errors import LoudSyncError, PortInUse, StartFailed
 from loudsync.protocol import CloseCode
 from loudsync.server.addresses import ProxyTrust
@@ -45,6 +46,9 @@ log = get_logger("server")
 SHUTDOWN_REASON: Final = "Server shutting down"
 
 _MAX_PORT: Final = 65535
+
+_FIRST_FREE_PORT: Final = 1024
+"""Those below are for administrators."""
 
 
 class SessionServer:
@@ -115,7 +119,7 @@ class SessionServer:
         self._parts = parts
         parts.liveness.start()
         if self._advertise:
-            parts.advertise(self._host, self._port, self._public_url)
+            parts.advertise(self._host, self._public_url)
         log.info("listening", url=self.url)
 
     async def _listen(self) -> "_Parts":
@@ -331,12 +335,13 @@ class _Parts:
             is_secure=server.is_secure,
         )
 
-    def advertise(self, host: str, port: int, public_url: str) -> None:
+    def advertise(self, host: str, public_url: str) -> None:
         """Announce listed sessions from now on."""
+        is_everywhere = host == EVERY_INTERFACE or host in EVERY_NETWORK
         self._advertiser = Advertiser(
             self.runner,
-            host,
-            port,
+            host if is_everywhere else self.listener.address,
+            self.listener.port,
             is_secure=self._server.is_secure,
             public_url=public_url,
         )
@@ -362,7 +367,9 @@ class _Parts:
 def _why_not_listening(host: str, port: int, fault: Exception) -> StartFailed:
     where = f"{host}:{port}"
     number = fault.errno if isinstance(fault, OSError) else None
-    if number == errno.EADDRINUSE:
+    # A port that the system keeps for something is as good as in use (Windows).
+    is_kept = number == errno.EACCES and port >= _FIRST_FREE_PORT
+    if number == errno.EADDRINUSE or is_kept:
         advice = "the port is in use; stop what uses it or choose another with --port"
         return PortInUse(f"Can't listen at {where}: {advice}")
     if number == errno.EACCES:

@@ -6,6 +6,8 @@ import threading
 from contextlib import suppress
 from typing import Any
 
+from aiohttp.abc import AbstractResolver, ResolveResult
+
 AddressInfo = tuple[socket.AddressFamily, socket.SocketKind, int, str, tuple[Any, ...]]
 
 
@@ -50,3 +52,34 @@ async def resolve(host: str | None, port: int, flags: int = 0) -> list[AddressIn
 
     threading.Thread(target=ask, name="loudsync resolver", daemon=True).start()
     return await known
+
+
+class Resolver(AbstractResolver):
+    """The same for aiohttp, whose own waits in threads that the end waits for."""
+
+    async def resolve(
+        self,
+        host: str,
+        port: int = 0,
+        family: socket.AddressFamily = socket.AF_UNSPEC,
+    ) -> list[ResolveResult]:
+        """Return what a host stands for."""
+        return [
+            ResolveResult(
+                hostname=host,
+                # With its zone, where it has one.
+                host=socket.getnameinfo(address, _AS_NUMBERS)[0],
+                port=port,
+                family=kind,
+                proto=protocol,
+                flags=socket.AI_NUMERICHOST,
+            )
+            for kind, _, protocol, _, address in await resolve(host, port)
+            if family in (kind, socket.AF_UNSPEC)
+        ]
+
+    async def close(self) -> None:
+        """Do nothing: there is nothing to close."""
+
+
+_AS_NUMBERS = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
