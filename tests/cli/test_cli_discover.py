@@ -10,6 +10,7 @@ from rich.console import Console
 
 from cli_process import loudsync, party
 from loudsync.cli.searches import PartyLines, draw_parties
+from loudsync.cli.visits import VisitOptions
 from loudsync.discovery import Party, PartyFound, PartyLost, PartyUpdated, SourceFailed
 from loudsync.protocol import SessionId
 from terminal import in_terminal
@@ -115,6 +116,42 @@ def test_lines_tell_what_is_new_for_people() -> None:
     assert lines.describe(PartyLost(party=HERE)) == "Friday Party (abc) is gone"
     failed = lines.describe(SourceFailed(source="mdns", reason="no multicast"))
     assert failed == "Can't look for parties by mdns: no multicast"
+
+
+# --- What may be joined ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("target", "is_address", "is_code"),
+    [
+        ("k7m2xp", False, True),
+        ("Friday Party", False, False),
+        ("AC/DC", False, True),
+        ("St. Patrick", False, False),
+        ("St.Patrick", False, True),
+        ("Party: the sequel", False, False),
+        ("http://192.168.1.5:8080/?session=abc", True, False),
+        ("wss://party.example.org", True, False),
+        ("party.example.org/?session=abc", True, False),
+        ("192.168.1.5", True, False),
+        ("192.168.1.5:8080", True, False),
+        ("laptop:8080", True, False),
+        ("[fe80::1%eth0]:8080", True, False),
+    ],
+)
+def test_an_address_a_code_or_a_name(
+    target: str, is_address: bool, is_code: bool
+) -> None:
+    options = VisitOptions(
+        target=target,
+        session_id=None,
+        name="Ann",
+        token=None,
+        server=None,
+        interfaces=(),
+        as_json=False,
+    )
+    assert (options.is_address, options.is_code) == (is_address, is_code)
 
 
 # --- The command -------------------------------------------------------------------

@@ -197,6 +197,16 @@ def test_two_that_were_taken_for_one_are_two_once_that_shows() -> None:
     ]
 
 
+def test_who_names_a_partys_address_does_not_lead_its_guests_elsewhere() -> None:
+    """Anybody may announce the same code at the same address, with another URL."""
+    directory = Directory()
+    directory.see(sighting(service="true"), 0)
+    directory.see(sighting(service="forged", url="https://evil.example"), 1)
+    true, forged = directory.parties(2)
+    assert true.urls == ("http://192.168.1.5:8080",)
+    assert forged.urls[0] == "https://evil.example"
+
+
 def test_addresses_without_a_zone_come_first_and_the_operators_before_all() -> None:
     directory = Directory()
     addresses = ("fe80::1%eth0", "fd00::1", "192.168.1.5")

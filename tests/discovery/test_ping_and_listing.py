@@ -113,6 +113,18 @@ async def test_another_websocket_is_no_server(
         assert reason in await ping_fails(http, url, PATIENCE_S)
 
 
+async def test_a_websocket_that_is_somewhere_else(http: aiohttp.ClientSession) -> None:
+    asked: list[str] = []
+
+    async def send_on(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        raise web.HTTPFound("/elsewhere")
+
+    async with site(send_on) as url:
+        assert "HTTP 302" in await ping_fails(http, url, PATIENCE_S)
+    assert asked == ["/ws"]
+
+
 async def test_a_server_that_answers_other_pings_only(
     http: aiohttp.ClientSession,
 ) -> None:
@@ -182,6 +194,7 @@ async def test_a_server_without_a_clock(http: aiohttp.ClientSession, date: str) 
         ("[]", 200, "not a LoudSync server"),
         ("<html>", 200, "not a LoudSync server"),
         ("{}", 404, "HTTP 404"),
+        ("[" * 100_000, 200, "not a LoudSync server"),
         ("x" * (MAX_LISTING_BYTES + 1), 200, "not a LoudSync server"),
     ],
 )

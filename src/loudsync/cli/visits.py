@@ -32,7 +32,7 @@ _ADDRESS: Final = re.compile(
     r"""
     [a-z]+:// |                      # a link
     [^\s/:]+:\d+ (?:[/?#]|$) |       # a host with a port
-    \[[0-9a-f:.%]+\] |               # an IPv6 address
+    \[[0-9a-f:.]+ (?:%\w+)? \] |    # an IPv6 address
     \d+\.\d+\.\d+\.\d+ (?:[/?#:]|$) |
     \S+\?session=                    # a link that lost its beginning
     """,
