@@ -53,7 +53,7 @@ unit: $(VENV)/.installed-dev $(NODE_MODULES)
 	$(BIN)/coverage run -m pytest $(CORE_TESTS) && \
 	$(BIN)/coverage report --fail-under=100 && \
 	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile $(CROWD_TESTS) && \
-	$(BIN)/python -m pytest --numprocesses=3 --dist=loadfile --no-loadscope-reorder \
+	$(BIN)/python -m pytest --numprocesses=4 --dist=loadfile --no-loadscope-reorder \
 		$(CORE_TESTS:%=--ignore=%) $(CROWD_TESTS:%=--ignore=%) $(LONG_TESTS) tests
 
 guard: $(VENV)/.installed-dev

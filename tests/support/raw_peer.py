@@ -17,6 +17,11 @@ TEXT, BINARY, CLOSE, PING, PONG = 0x1, 0x2, 0x8, 0x9, 0xA
 ABNORMAL: Final = 1006
 
 
+_reading: Final[set["asyncio.Task[None]"]] = set()
+"""The loop doesn't hold on to tasks: one whose peer a test let go would be collected
+in the middle of its waiting."""
+
+
 class RawPeer:
     """One connection over a real socket.
 
@@ -35,6 +40,8 @@ class RawPeer:
         self._messages: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._ended = asyncio.Event()
         self._task = asyncio.create_task(self._read())
+        _reading.add(self._task)
+        self._task.add_done_callback(_reading.discard)
 
     @classmethod
     async def connect(cls, port: int, path: str = "/ws") -> Self:
