@@ -18,7 +18,7 @@ HEAVY |= {"structlog", "textual", "zeroconf", CLIENT, SERVER}
 def test_every_public_name_is_there(package: str) -> None:
     module = importlib.import_module(package)
     assert set(module.__all__) <= set(dir(module))
-    first_of_a_module = {}
+    first_of_a_module: dict[str, str] = {}
     for name in module.__all__:
         value = getattr(module, name)
         assert value is getattr(module, name)
