@@ -2,9 +2,10 @@
 
 import asyncio
 import time
-from typing import Final
+from typing import Any, Final, cast
 
 import aiohttp
+from aiohttp.connector import Connection
 
 from loudsync.discovery.resolving import Resolver
 from loudsync.errors import ConnectionFailed, InvalidMessage
@@ -18,6 +19,8 @@ _MAX_ANSWER_BYTES: Final = 16 * 1024
 
 _SOCKET_PATH: Final = "/ws"
 
+_CLOSE_TIMEOUT_S: Final = 1.0
+
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 
@@ -25,7 +28,7 @@ def open_http() -> aiohttp.ClientSession:
     """Make what servers are asked with; its owner closes it."""
     return aiohttp.ClientSession(
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
-        connector=aiohttp.TCPConnector(
+        connector=_Connector(
             # What it asks is about now, and each server is asked rarely.
             force_close=True,
             resolver=Resolver(),
@@ -33,6 +36,48 @@ def open_http() -> aiohttp.ClientSession:
         cookie_jar=aiohttp.DummyCookieJar(),
         middlewares=(_refuse_redirects,),
     )
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Leaves nothing open at its end.
+
+    aiohttp doesn't know any more of a connection that is being closed, and a
+    TLS one takes its time for that: longer than the program's loop may live.
+    """
+
+    def __init__(self, *, force_close: bool, resolver: Resolver) -> None:
+        super().__init__(force_close=force_close, resolver=resolver)
+        self._open: dict[asyncio.Future[None], asyncio.BaseTransport] = {}
+
+    async def connect(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: Any,
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - as aiohttp has it
+    ) -> Connection:
+        """Open a connection, and remember it until it is gone."""
+        connection = await super().connect(req, traces, timeout)
+        protocol = connection.protocol
+        if protocol is not None and protocol.transport is not None:
+            gone = protocol.closed
+            if gone is not None and gone not in self._open:
+                self._open[gone] = protocol.transport
+                gone.add_done_callback(self._forget)
+        return connection
+
+    async def close(self, *, abort_ssl: bool = False) -> None:
+        """Drop what is still open, and wait until it is gone."""
+        await super().close(abort_ssl=abort_ssl)
+        still_open = dict(self._open)
+        for transport in still_open.values():
+            cast("asyncio.Transport", transport).abort()
+        if still_open:
+            await asyncio.wait(still_open, timeout=_CLOSE_TIMEOUT_S)
+
+    def _forget(self, gone: "asyncio.Future[None]") -> None:
+        del self._open[gone]
+        if not gone.cancelled():
+            gone.exception()  # or asyncio would report that nobody looked
 
 
 async def _refuse_redirects(
