@@ -7,7 +7,8 @@ from loudsync.errors import InvalidSetting
 
 _SCHEMES: Final = {"ws": "ws", "wss": "wss", "http": "ws", "https": "wss"}
 _SESSION_PARAMETER: Final = "session"
-_DEFAULT_PATH: Final = "/ws"
+SOCKET_PATH: Final = "/ws"
+"""Where a server takes WebSockets (contract, section 2); at its root as well."""
 
 
 class Address(NamedTuple):
@@ -79,7 +80,7 @@ def _parse(text: str) -> Address:
     if parts.port == 0:
         raise InvalidSetting("url", "must have a port from 1 to 65535")
     place = host if parts.port is None else f"{host}:{parts.port}"
-    path = _DEFAULT_PATH if parts.path in ("", "/") else parts.path
+    path = SOCKET_PATH if parts.path in ("", "/") else parts.path
     sessions = parse_qs(parts.query).get(_SESSION_PARAMETER)
     return Address(
         urlunsplit((scheme, place, path, _without_session(parts.query), "")),

@@ -3,8 +3,11 @@
 import os
 import ssl
 from http import HTTPStatus
+from typing import Final
 
 import aiohttp
+
+NOT_LOUDSYNC: Final = "what answers there is not a LoudSync server"
 
 
 def why_unreachable(fault: Exception) -> str:
@@ -54,7 +57,7 @@ def _why_not_upgraded(status: int) -> str:
         case HTTPStatus.SERVICE_UNAVAILABLE:
             return "the server is full or shutting down (HTTP 503)"
         case _:
-            return f"what answers there is not a LoudSync server (HTTP {status})"
+            return f"{NOT_LOUDSYNC} (HTTP {status})"
 
 
 def _cause(fault: Exception) -> str:

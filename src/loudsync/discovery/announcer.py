@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import Final, Self
 
 from zeroconf import ServiceInfo
@@ -11,19 +12,22 @@ from zeroconf.asyncio import AsyncZeroconf
 
 from loudsync.discovery.heard import servers
 from loudsync.discovery.interfaces import (
-    EVERY_IPV4,
     EVERY_NETWORK,
     addresses_of,
+    is_every_network,
 )
 from loudsync.discovery.multicast import MULTICAST_FAULTS, Multicast
 from loudsync.discovery.records import (
-    MAX_ANNOUNCED,
     SERVICE_TYPE,
     PartyRecord,
     instance_label,
     to_txt,
 )
 from loudsync.protocol import SessionId
+
+MAX_ANNOUNCED: Final = 100
+"""Parties of one server that are announced: each costs everybody in the network
+packets, and nobody reads longer lists."""
 
 UPDATE_INTERVAL_S: Final = 1.0
 """A crowd that comes is one update a second, not one per guest."""
@@ -52,7 +56,8 @@ class Announcer:
         host: Where the server listens; it is announced at the addresses that
             this stands for, and only on their interfaces.
         port: Its port.
-        records: Returns the parties that there are now.
+        records: Returns the parties that there are now; of more than a hundred
+            only the first are taken.
         failed: Called with the reason when mDNS can't be used, once until it
             works again.
     """
@@ -123,7 +128,7 @@ class Announcer:
             raise OSError("this machine has no network")
         if self._multicast is None:
             self._multicast = Multicast(
-                () if self._is_everywhere else addresses,
+                () if is_every_network(self._host) else addresses,
                 with_ipv6=self._host in EVERY_NETWORK,
             )
         elif addresses == self._addresses:
@@ -136,8 +141,7 @@ class Announcer:
     async def _tell(self, zeroconf: AsyncZeroconf) -> None:
         """Make what is announced what there is."""
         self._news.clear()
-        records = {record.id: record for record in self._records()}
-        wanted = dict(list(records.items())[:MAX_ANNOUNCED])
+        wanted = {r.id: r for r in islice(self._records(), MAX_ANNOUNCED)}
         for gone in self._not_before_s.keys() - wanted.keys():
             del self._not_before_s[gone]
         work = [
@@ -211,7 +215,3 @@ class Announcer:
         """
         others = servers(zeroconf.zeroconf, service.name) - {self._server}
         return min(others, default="")
-
-    @property
-    def _is_everywhere(self) -> bool:
-        return self._host == EVERY_IPV4 or self._host in EVERY_NETWORK

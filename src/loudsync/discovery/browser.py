@@ -81,9 +81,14 @@ class Browser(ServiceListener):
 
     # --- Called by zeroconf, on the loop ----------------------------------------
 
-    def add_service(self, zc: Zeroconf, type_: str, name: str) -> None:
+    def add_service(
+        self,
+        zc: Zeroconf,  # noqa: ARG002
+        type_: str,  # noqa: ARG002
+        name: str,
+    ) -> None:
         """Learn that a service is there."""
-        self.update_service(zc, type_, name)
+        self._follow(name)
 
     def update_service(
         self,
@@ -92,14 +97,12 @@ class Browser(ServiceListener):
         name: str,
     ) -> None:
         """Learn that a service says something else than before, or again."""
-        if name not in self._followed:
-            if len(self._followed) >= MAX_PARTIES:
-                if len(self._left_out) < MAX_PARTIES:
-                    self._left_out[name] = None
-                return
-            self._followed[name] = 0
-        if not self._tell(name):
-            self._look(name)
+        # A goodbye says something else, too: its last words are good for a second.
+        cache = self._zeroconf.cache
+        if name in self._followed or cache.current_entry_with_name_and_alias(
+            SERVICE_TYPE, name
+        ):
+            self._follow(name)
 
     def remove_service(
         self,
@@ -116,6 +119,16 @@ class Browser(ServiceListener):
 
     # --- Parts of the above -----------------------------------------------------
 
+    def _follow(self, name: str) -> None:
+        if name not in self._followed:
+            if len(self._followed) >= MAX_PARTIES:
+                if len(self._left_out) < MAX_PARTIES:
+                    self._left_out[name] = None
+                return
+            self._followed[name] = 0
+        if not self._tell(name):
+            self._look(name)
+
     def _drop(self, name: str) -> None:
         """Follow it no more; somebody who was left out gets its place."""
         del self._followed[name]
@@ -123,7 +136,7 @@ class Browser(ServiceListener):
         if self._left_out:
             newcomer = next(iter(self._left_out))
             del self._left_out[newcomer]
-            self.update_service(self._zeroconf, SERVICE_TYPE, newcomer)
+            self._follow(newcomer)
 
     def _look(self, name: str) -> None:
         if name not in self._looking:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from typing import Final, NamedTuple
 
-from loudsync.address import base_url, join_link
+from loudsync.address import SOCKET_PATH, base_url, join_link
 from loudsync.discovery.party import (
     Party,
     PartyEvent,
@@ -17,7 +17,7 @@ from loudsync.discovery.party import (
     PartyLost,
     PartyUpdated,
 )
-from loudsync.discovery.records import SOCKET_PATH, PartyRecord
+from loudsync.discovery.records import PartyRecord
 from loudsync.protocol import SessionId
 
 MDNS: Final = "mdns"

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from enum import IntEnum
 from typing import Final, NamedTuple
 
-import ifaddr
-
 EVERY_IPV4: Final = "0.0.0.0"  # noqa: S104  # compared, not bound
 EVERY_NETWORK: Final = frozenset({"", "::"})
 """Hosts that stand for every address, IPv6 ones as well."""
@@ -31,6 +29,11 @@ _VIRTUAL_PREFIXES: Final = (
     "zt",
 )
 """How interfaces of containers, virtual machines and VPNs are called."""
+
+
+def is_every_network(host: str) -> bool:
+    """Whether a host to listen at stands for all IPv4 networks, or for all."""
+    return host == EVERY_IPV4 or host in EVERY_NETWORK
 
 
 class Reach(IntEnum):
@@ -78,7 +81,7 @@ def addresses_of(bound_host: str) -> list[NetworkAddress]:
         bound_host: An address, or ``localhost``; ``0.0.0.0`` is every IPv4
             network, ``::`` or nothing every network.
     """
-    every = bound_host == EVERY_IPV4 or bound_host in EVERY_NETWORK
+    every = is_every_network(bound_host)
     name = "127.0.0.1" if bound_host == "localhost" else bound_host
     with contextlib.suppress(ValueError):
         name = str(ipaddress.ip_address(name.partition("%")[0]))
@@ -96,6 +99,9 @@ def addresses_of(bound_host: str) -> list[NetworkAddress]:
 
 
 def _addresses() -> Iterator[NetworkAddress]:
+    # Only who asks for addresses needs what looks for them.
+    import ifaddr
+
     for adapter in ifaddr.get_adapters():
         for found in adapter.ips:
             # An IPv6 one comes as address, flow and scope.

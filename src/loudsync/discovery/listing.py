@@ -24,12 +24,10 @@ from loudsync.protocol import (
     check_shown,
     clean_name,
 )
-from loudsync.reasons import why_unreachable
+from loudsync.reasons import NOT_LOUDSYNC, why_unreachable
 
 MAX_LISTING_BYTES: Final = 4 * 1024**2
 """The 10,000 sessions of a full server take 2 MB."""
-
-_NO_SERVER: Final = "what answers there is not a LoudSync server"
 
 _T = TypeVar("_T")
 
@@ -100,13 +98,13 @@ async def _get(
             body = await response.content.read(MAX_LISTING_BYTES + 1)
             while body and not response.content.at_eof():
                 if len(body) > MAX_LISTING_BYTES:
-                    raise ConnectionFailed(server, _NO_SERVER)
+                    raise ConnectionFailed(server, NOT_LOUDSYNC)
                 body += await response.content.read(MAX_LISTING_BYTES)
             return msgspec.json.decode(body, type=kind), _date_ms(response)
     except TimeoutError:
         raise ConnectionFailed(server, f"no answer within {timeout_s:g} s") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise ConnectionFailed(server, _NO_SERVER) from None
+        raise ConnectionFailed(server, NOT_LOUDSYNC) from None
     except (aiohttp.ClientError, OSError, ValueError) as fault:
         raise ConnectionFailed(server, why_unreachable(fault)) from None
 

@@ -7,21 +7,20 @@ from typing import Any, Final, cast
 import aiohttp
 from aiohttp.connector import Connection
 
+from loudsync.address import SOCKET_PATH
 from loudsync.discovery.resolving import Resolver
 from loudsync.errors import ConnectionFailed, InvalidMessage
 from loudsync.protocol import Ping, Pong, decode_server_message, encode
-from loudsync.reasons import why_closed, why_unreachable
+from loudsync.reasons import NOT_LOUDSYNC, why_closed, why_unreachable
 
 ANSWER_TIMEOUT_S: Final = 3.0
 """More than a phone's Wi-Fi takes to wake up, less than people wait."""
 
 _MAX_ANSWER_BYTES: Final = 16 * 1024
 
-_SOCKET_PATH: Final = "/ws"
-
 _CLOSE_TIMEOUT_S: Final = 1.0
 
-_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 
 def open_http() -> aiohttp.ClientSession:
@@ -88,7 +87,7 @@ async def _refuse_redirects(
     What is no WebSocket says so itself, with ``allow_redirects``.
     """
     response = await handler(request)
-    if "Upgrade" in request.headers and response.status in _REDIRECTS:
+    if "Upgrade" in request.headers and response.status in REDIRECTS:
         response.close()
         raise aiohttp.WSServerHandshakeError(
             response.request_info, response.history, status=response.status
@@ -100,7 +99,7 @@ async def measure_round_trip(
     http: aiohttp.ClientSession,
     base_url: str,
     *,
-    path: str = _SOCKET_PATH,
+    path: str = SOCKET_PATH,
     timeout_s: float = ANSWER_TIMEOUT_S,
 ) -> float:
     """Open a WebSocket, send PING, and wait for its PONG.
@@ -149,7 +148,6 @@ async def _ping(socket: aiohttp.ClientWebSocketResponse, base_url: str) -> float
         try:
             message = decode_server_message(frame.data)
         except InvalidMessage:
-            reason = "what answers there is not a LoudSync server"
-            raise ConnectionFailed(base_url, reason) from None
+            raise ConnectionFailed(base_url, NOT_LOUDSYNC) from None
         if isinstance(message, Pong) and message.timestamp_ms == timestamp_ms:
             return (came_ns - sent_ns) / 1e6

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
+from loudsync.address import SOCKET_PATH
 from loudsync.protocol import (
     MAX_NAME_LENGTH,
     MAX_SESSION_ID_LENGTH,
@@ -21,12 +22,6 @@ from loudsync.protocol import (
 )
 
 SERVICE_TYPE: Final = "_loudsync._tcp.local."
-
-SOCKET_PATH: Final = "/ws"
-
-MAX_ANNOUNCED: Final = 100
-"""Parties of one server that are announced: each costs everybody in the network
-packets, and nobody reads longer lists."""
 
 _MAX_ENTRY_BYTES: Final = 255
 """A string of a TXT record has its length in one byte."""

@@ -10,13 +10,14 @@ from typing import Final, NamedTuple, TypeVar
 import aiohttp
 import msgspec
 
+from loudsync.discovery.ping import REDIRECTS
+
 NO_ANSWER: Final = (aiohttp.ClientError, OSError, ValueError)
 """What ``ask`` raises where nothing answers, or not over HTTP."""
 
 _MAX_BODY_BYTES: Final = 16 * 1024
 """What is read of an answer: the beginning of a long list tells enough."""
 
-_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _GATEWAY_ERRORS: Final = frozenset({502, 503, 504})
 
 
@@ -148,7 +149,7 @@ def recognise(health: Answer, listing: Answer | None) -> Kind:
 
     Source: contract, section 6.
     """
-    if health.status in _REDIRECTS:
+    if health.status in REDIRECTS:
         return Kind.ELSEWHERE
     refusal = decoded(health.body, _Refusal)
     if refusal is not None and refusal.error.code in _REFUSED_AS:

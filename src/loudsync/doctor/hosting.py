@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from loudsync.address import base_url
-from loudsync.discovery.interfaces import NetworkAddress, Reach
+from loudsync.discovery.interfaces import NetworkAddress, Reach, is_every_network
 from loudsync.doctor.finding import Finding, note, ok, problem, quoted
-from loudsync.doctor.ports import Binding, Peer, PortFacts, is_every_network
+from loudsync.doctor.ports import Binding, Peer, PortFacts
 from loudsync.server.links import names_this_machine
 
 _PORT: Final = "port"

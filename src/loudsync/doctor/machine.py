@@ -12,6 +12,7 @@ from loudsync.discovery.interfaces import (
     NetworkAddress,
     Reach,
     addresses_of,
+    is_every_network,
     network_addresses,
 )
 from loudsync.doctor.clock import look_at_clock
@@ -30,7 +31,6 @@ from loudsync.doctor.ports import (
     LOOPBACK,
     Peer,
     PortFacts,
-    is_every_network,
     look_at_port,
 )
 from loudsync.doctor.running import Check, in_order

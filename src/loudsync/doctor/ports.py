@@ -11,11 +11,12 @@ from typing import Final, NamedTuple
 import aiohttp
 
 from loudsync._systems import SHARES_PORTS
+from loudsync.address import base_url
 from loudsync.discovery.interfaces import (
-    EVERY_IPV4,
     EVERY_NETWORK,
     NetworkAddress,
     Reach,
+    is_every_network,
 )
 from loudsync.discovery.ping import open_http
 from loudsync.discovery.resolving import AddressInfo, resolve
@@ -75,11 +76,6 @@ class PortFacts(NamedTuple):
         return {ip: peer for ip, peer in self.peers.items() if peer.is_loudsync}
 
 
-def is_every_network(host: str) -> bool:
-    """Whether a host to listen at stands for every network."""
-    return host == EVERY_IPV4 or host in EVERY_NETWORK
-
-
 async def look_at_port(
     host: str, port: int, addresses: Sequence[NetworkAddress], *, timeout_s: float
 ) -> PortFacts:
@@ -113,15 +109,10 @@ async def who_answers(
     """Tell who listens at an address of this machine."""
     if not await _is_open(ip, port, timeout_s):
         return Peer.NOBODY
-    place = f"{f'[{ip}]' if ':' in ip else ip}:{port}"
-    for scheme, peer in (
-        ("http", Peer.LOUDSYNC),
-        ("https", Peer.SECURE_LOUDSYNC),
-    ):
+    for is_secure, peer in ((False, Peer.LOUDSYNC), (True, Peer.SECURE_LOUDSYNC)):
+        url = base_url(ip, port, is_secure=is_secure)
         with suppress(TimeoutError, *NO_ANSWER):
-            kind, _ = await ask_kind(
-                http, f"{scheme}://{place}", timeout_s=timeout_s, is_trusting=True
-            )
+            kind, _ = await ask_kind(http, url, timeout_s=timeout_s, is_trusting=True)
             if kind in _LOUDSYNC:
                 return peer
     return Peer.OTHER

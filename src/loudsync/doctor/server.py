@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Final
 from urllib.parse import quote, urlsplit
 
-from loudsync.address import Address, join_link
+from loudsync.address import SOCKET_PATH, Address, join_link
 from loudsync.discovery.ping import open_http
 from loudsync.discovery.resolving import resolve
 from loudsync.doctor.asking import NO_ANSWER, Answer, Kind, ask, ask_kind
@@ -45,10 +45,6 @@ way, so all of it stays below fifteen seconds."""
 
 _STEPS_IN_A_CHECK: Final = 3
 """A check that gets no answer looks for the reason, with other questions."""
-
-_OWN_PATH: Final = "/ws"
-"""Where LoudSync's WebSocket is; with another path a proxy stands before it, and
-what is at the root of that is not LoudSync's."""
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
@@ -185,7 +181,8 @@ class _Way:
             if secure.fault is None:
                 link = self._link(base_url.replace("http", "https", 1))
                 return [judge_secure_server(link)]
-        if self._path.partition("?")[0] != _OWN_PATH and kind is not Kind.LOUDSYNC:
+        if self._path.partition("?")[0] != SOCKET_PATH and kind is not Kind.LOUDSYNC:
+            # A proxy stands before it: what is at the root of that is another's.
             return []  # its own WebSocket tells, wherever it is
         if self._health is not None:
             return [judge_kind(kind, self._health)]
@@ -202,7 +199,7 @@ class _Way:
     async def look_at_session(self) -> list[Finding]:
         """Ask for the party, where the link names one."""
         session_id = self._address.session_id
-        if session_id is None or self._path.partition("?")[0] != _OWN_PATH:
+        if session_id is None or self._path.partition("?")[0] != SOCKET_PATH:
             return []
         url = f"{self._address.base_url}/sessions/{quote(session_id, safe='')}"
         try:

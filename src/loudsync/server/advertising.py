@@ -6,11 +6,10 @@ Off unless asked for: a program that embeds a server may not want it.
 import asyncio
 import contextlib
 from collections.abc import Iterator
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from loudsync.core import Session
-from loudsync.discovery.records import MAX_ANNOUNCED, PartyRecord
+from loudsync.discovery.records import PartyRecord
 from loudsync.server.logs import get_logger
 from loudsync.server.runner import Runner
 
@@ -63,8 +62,7 @@ class Advertiser:
             self._runner.on_change = None
 
     def _records(self) -> Iterator[PartyRecord]:
-        listed = self._runner.registry.listed()
-        return map(self._record, islice(listed, MAX_ANNOUNCED))
+        return map(self._record, self._runner.registry.listed())
 
     def _record(self, session: Session) -> PartyRecord:
         return PartyRecord(

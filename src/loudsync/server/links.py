@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 
 from loudsync.discovery.interfaces import (
     EVERY_IPV4,
-    EVERY_NETWORK,
     Reach,
     addresses_of,
+    is_every_network,
 )
 from loudsync.errors import InvalidSetting
 
@@ -29,7 +29,7 @@ def reachable_host(bound_host: str) -> str:
     towards the internet; without that, at one it has in a network; without a
     network, at ``localhost``.
     """
-    if bound_host != EVERY_IPV4 and bound_host not in EVERY_NETWORK:
+    if not is_every_network(bound_host):
         return bound_host
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from loudsync.address import base_url, join_link
 from loudsync.core import Registry
-from loudsync.discovery.interfaces import EVERY_NETWORK
+from loudsync.discovery.interfaces import is_every_network
 from loudsync.errors import LoudSyncError, PortInUse, StartFailed
 from loudsync.protocol import CloseCode
 from loudsync.server.addresses import ProxyTrust
@@ -337,10 +337,9 @@ class _Parts:
 
     def advertise(self, host: str, public_url: str) -> None:
         """Announce listed sessions from now on."""
-        is_everywhere = host == EVERY_INTERFACE or host in EVERY_NETWORK
         self._advertiser = Advertiser(
             self.runner,
-            host if is_everywhere else self.listener.address,
+            host if is_every_network(host) else self.listener.address,
             self.listener.port,
             is_secure=self._server.is_secure,
             public_url=public_url,
