@@ -71,12 +71,17 @@ class Multicast:
         closing.result()
 
     async def _close(self) -> None:
+        # Answers that wait to be sent together would come after the goodbye, and
+        # bring back what it is for.
+        zeroconf = self.zeroconf.zeroconf
+        for waiting in (*zeroconf.out_queue.queue, *zeroconf.out_delay_queue.queue):
+            waiting.answers.clear()
         with contextlib.suppress(TimeoutError, *MULTICAST_FAULTS):
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
                 await self.zeroconf.async_close()
         # On uvloop a socket with a packet still to be sent stays open, and the
         # loop then never ends.
-        engine = self.zeroconf.zeroconf.engine
+        engine = zeroconf.engine
         for wrapped in (*engine.senders, *engine.readers):
             wrapped.transport.abort()
         await asyncio.sleep(0)
