@@ -10,6 +10,8 @@ import os
 import select
 import shutil
 import signal
+import socket
+import stat
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -35,6 +37,19 @@ _LEAVE_SCREEN: Final = b"\x1b[?1049l\x1b[?1000l\x1b[?1003l\x1b[?1006l\x1b[?1015l
 SHARES_PORTS: Final = sys.platform == "win32"
 """Whether ``SO_REUSEADDR`` lets two programs listen at one port. Elsewhere it only
 lets a port be used again right after its last connections."""
+
+BALANCES_PORTS: Final = sys.platform == "linux"
+"""Whether processes can share a port so that the system spreads connections over
+them. Others know the option too, and give everything to one."""
+
+_END_WITH_PARENT: Final = (
+    "import ctypes, os, sys\n"
+    "ctypes.CDLL(None).prctl(1, int(sys.argv[1]))\n"
+    "os.getppid() == int(sys.argv[2]) or sys.exit(1)\n"
+    "os.execv(sys.argv[3], sys.argv[3:])\n"
+)
+"""Asks Linux for a signal when the parent ends (``PR_SET_PDEATHSIG``), looks that it
+has not ended before, and becomes the program."""
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
@@ -65,6 +80,66 @@ def raise_file_limit() -> int:
         return 0 if soft == resource.RLIM_INFINITY else soft
     else:
         return 0
+
+
+def share_port(bound: socket.socket) -> None:
+    """Let other sockets of this user be bound to the same port, if they let it too.
+
+    Only where ``BALANCES_PORTS``.
+    """
+    if sys.platform != "win32":
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+
+
+def ended_with_parent(*command: str) -> tuple[str, ...]:
+    """Return what starts a program that gets SIGTERM when this process ends.
+
+    Not code between fork and exec: threads may hold locks then. Not a guard beside
+    it: that could be killed itself. The process, and with it its id, becomes the
+    program's. It must be started from a thread that lives as long as the process.
+
+    Only Linux can do that; elsewhere it is the same command.
+    """
+    if sys.platform == "linux":
+        number, parent = str(int(signal.SIGTERM)), str(os.getpid())
+        launcher = (sys.executable, "-I", "-S", "-c", _END_WITH_PARENT)
+        return (*launcher, number, parent, *command)
+    else:
+        return command
+
+
+def lock_folder(folder: Path) -> int | None:
+    """Lock a folder for who holds the returned descriptor; ``None``: somebody else.
+
+    Whoever inherits the descriptor holds the lock too.
+
+    Raises:
+        OSError: It can't be opened.
+    """
+    if sys.platform != "win32":
+        import fcntl
+
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return None
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return descriptor
+    else:
+        raise OSError("folders can't be locked on this system")
+
+
+def is_own_folder(folder: Path) -> bool:
+    """Whether a folder, not a link to one, is this user's."""
+    if sys.platform != "win32":
+        facts = folder.lstat()
+        return stat.S_ISDIR(facts.st_mode) and facts.st_uid == os.geteuid()
+    else:
+        return folder.is_dir() and not folder.is_symlink()
 
 
 def free_bytes(folder: Path) -> int:

@@ -11,6 +11,7 @@
     │   │   └── MemberNotFound    … the ``memberId`` nobody has
     │   ├── Unauthorized          unauthorized
     │   └── VersionMismatch       version_mismatch
+    ├── Unavailable           a cluster's sessions can't be reached now
     ├── NotCreated            a session could not be created
     │   ├── SessionExists         its id is taken
     │   ├── TooManySessions       the server has all it may have
@@ -62,11 +63,16 @@ class SessionNotFound(Refused):
 STORAGE_FULL: Final = "storage_full"
 """What ``details.reason`` says where a new seat could not be saved."""
 
+UNAVAILABLE: Final = "unavailable"
+"""What ``details.reason`` says where the session could not be asked in time."""
+
 
 class SessionFull(Refused):
     """Every seat is taken; ``details`` has maxMembers and currentMembers.
 
-    Or a seat is free, but the server's disk is full: ``is_storage_full``.
+    Or a seat may be free, but the server's disk is full, ``is_storage_full``, or
+    nobody who could give it was reached in time, ``is_unavailable``. Both may
+    be better later.
     """
 
     code = "session_full"
@@ -75,6 +81,11 @@ class SessionFull(Refused):
     def is_storage_full(self) -> bool:
         """Whether it is not the seats that are missing, but room to save one."""
         return (self.details or {}).get("reason") == STORAGE_FULL
+
+    @property
+    def is_unavailable(self) -> bool:
+        """Whether the server could not ask for a seat in time."""
+        return (self.details or {}).get("reason") == UNAVAILABLE
 
 
 class AlreadyJoined(Refused):
@@ -117,6 +128,10 @@ class VersionMismatch(Refused):
     """Another major version; ``details`` has supported and requested."""
 
     code = "version_mismatch"
+
+
+class Unavailable(LoudSyncError):
+    """The sessions of a cluster can't be reached now; they may be later."""
 
 
 class NotCreated(LoudSyncError):

@@ -9,17 +9,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loudsync.core import Moment, Registry, SessionRules, SessionSpec
+from loudsync.core import SessionSpec
 from loudsync.core.host import token_matches
-from loudsync.errors import InvalidSetting
-from loudsync.protocol import SessionId
-from loudsync.server.creation import ID_ALPHABET, ID_LENGTH, new_token, session_spec
+from loudsync.errors import InvalidSetting, SessionExists
+from loudsync.server.creation import (
+    ID_ALPHABET,
+    ID_LENGTH,
+    new_token,
+    open_session,
+    session_spec,
+)
+from loudsync.testing import MemoryServer
 
 ID_CHARACTERS = string.ascii_letters + string.digits + "_-"
 
 
 def spec_of(name: str = "P", **more: Any) -> SessionSpec:
-    return session_spec(Registry(SessionRules()), name, **more)
+    return session_spec(name, **more)
 
 
 def test_what_is_not_asked_for_is_filled_in() -> None:
@@ -101,11 +107,20 @@ def test_an_id_that_can_not_be_typed_or_linked(session_id: str) -> None:
 def test_a_drawn_id_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
     draws = iter("aaaaaa" + "aaaaaa" + "bbbbbb")
     monkeypatch.setattr(secrets, "choice", lambda _: next(draws))
-    registry = Registry(SessionRules())
-    now = Moment(0, 0)
-    first = registry.create(session_spec(registry, "P"), now)
-    second = registry.create(session_spec(registry, "P"), now)
-    assert (first.id, second.id) == (SessionId("aaaaaa"), SessionId("bbbbbb"))
+    server = MemoryServer()
+    opened = [
+        server.run(open_session(server.runner, spec_of(), id_was_drawn=True))
+        for _ in range(2)
+    ]
+    assert [spec.id for spec in opened] == ["aaaaaa", "bbbbbb"]
+
+
+def test_a_given_id_that_is_taken_is_refused() -> None:
+    server = MemoryServer()
+    spec = spec_of(session_id="friday")
+    server.run(open_session(server.runner, spec, id_was_drawn=False))
+    with pytest.raises(SessionExists):
+        server.run(open_session(server.runner, spec, id_was_drawn=False))
 
 
 def test_a_token_is_long_random_and_kept_only_as_a_hash() -> None:

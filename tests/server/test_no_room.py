@@ -6,6 +6,7 @@ import pytest
 
 from loudsync import ServerSettings, SessionServer
 from loudsync.errors import NotCreated, StorageFull
+from loudsync.protocol import SessionId
 from loudsync.server.store import MemoryStore
 from raw_http import exchange
 from raw_peer import RawPeer
@@ -16,11 +17,16 @@ class FillingStore:
     """A store that has room when the test says so."""
 
     outlives_process = False
+    is_sure = True
 
     def __init__(self) -> None:
         memory = MemoryStore()
         self.has_room = True
         self.load, self.save, self.close = memory.load, memory.save, memory.close
+        self.forget = memory.forget
+
+    def has_room_for(self, session_id: SessionId) -> bool:
+        return self.has_room
 
 
 @pytest.fixture

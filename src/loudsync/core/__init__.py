@@ -38,6 +38,7 @@ from loudsync.core.registry import MAX_SESSIONS, Registry
 from loudsync.core.seat import SEAT_TRANSITIONS, Seat, SeatTrigger
 from loudsync.core.session import Session
 from loudsync.core.session_spec import SessionRules, SessionSpec
+from loudsync.core.summary import SessionSummary
 
 __all__ = [
     "CLIENT_TRANSITIONS",
@@ -74,5 +75,6 @@ __all__ = [
     "SessionRecord",
     "SessionRules",
     "SessionSpec",
+    "SessionSummary",
     "hash_token",
 ]

@@ -1,17 +1,20 @@
 """A session as it is kept: what must outlive the process, and what changed of it.
 
-Connections, statuses and latencies are not in it: after a restart every seat
-waits for its device, as after a network loss.
+Statuses and latencies are not in it, and a file keeps no connections: after a
+restart every seat waits for its device, as after a network loss. Where
+connections outlive the process that decides about the session, because they
+hang on others, a whole record has them, and who takes it up goes on with them.
 """
 
 import msgspec
 
+from loudsync.core.effects import ConnectionId
 from loudsync.core.seat import Seat
 from loudsync.core.session_spec import SessionSpec
 from loudsync.protocol import DeviceId, MemberId
 
 
-class SeatRecord(msgspec.Struct, frozen=True, kw_only=True):
+class SeatRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A seat as it is kept; ``device_id`` is ``None`` for a host not yet there."""
 
     member_id: MemberId
@@ -19,6 +22,7 @@ class SeatRecord(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     is_host: bool
     joined_at_ms: int
+    connection: ConnectionId | None = None
 
 
 class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,12 +99,13 @@ class ChangeLog:
         self._kicked.clear()
 
 
-def seat_record(seat: Seat) -> SeatRecord:
-    """Return a seat as it is kept."""
+def seat_record(seat: Seat, connection: ConnectionId | None = None) -> SeatRecord:
+    """Return a seat as it is kept; its connection only where that is to be."""
     return SeatRecord(
         member_id=seat.member_id,
         device_id=seat.device_id,
         name=seat.name,
         is_host=seat.is_host,
         joined_at_ms=seat.joined_at_ms,
+        connection=connection,
     )

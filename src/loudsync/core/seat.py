@@ -91,12 +91,13 @@ class Seat:
         is_host: bool,
         joined_at_ms: int,
         status: ConnectionStatus,
+        connection: ConnectionId | None = None,
     ) -> None:
         self.member_id = member_id
         self.device_id = device_id
         self.is_host = is_host
         self.joined_at_ms = joined_at_ms
-        self.connection: ConnectionId | None = None
+        self.connection = connection
         self.challenger: Challenger | None = None
         self._name = name
         self._status = status

@@ -13,9 +13,13 @@ class Seating:
     A seat is added once and freed once; in between it is occupied and vacated
     as its device's connections come and go. The indexes never disagree with
     what the seats themselves say.
+
+    Attributes:
+        revision: Grows with each change of who sits where, and on which connection.
     """
 
     def __init__(self) -> None:
+        self.revision = 0
         self._seats: dict[MemberId, Seat] = {}
         self._by_device: dict[DeviceId, Seat] = {}
         self._by_connection: dict[ConnectionId, Seat] = {}
@@ -47,15 +51,19 @@ class Seating:
         return list(self._by_connection)
 
     def add(self, seat: Seat) -> None:
-        """Put a seat up; nobody speaks for it yet."""
+        """Put a seat up; its connection, if it has one, speaks for it."""
+        self.revision += 1
         self._seats[seat.member_id] = seat
         if seat.device_id is not None:
             self._by_device[seat.device_id] = seat
+        if seat.connection is not None:
+            self._by_connection[seat.connection] = seat
 
     def occupy(
         self, seat: Seat, connection: ConnectionId, device_id: DeviceId, name: str
     ) -> None:
         """Let a device's connection speak for a seat, instead of whoever did."""
+        self.revision += 1
         self._forget_device(seat)
         if seat.connection is not None:
             del self._by_connection[seat.connection]
@@ -65,11 +73,13 @@ class Seating:
 
     def vacate(self, seat: Seat, connection: ConnectionId) -> None:
         """Keep a seat whose connection was lost."""
+        self.revision += 1
         del self._by_connection[connection]
         seat.apply(SeatTrigger.DROP)
 
     def free(self, seat: Seat, trigger: SeatTrigger) -> None:
         """Take a seat down: nobody holds it any more."""
+        self.revision += 1
         if seat.connection is not None:
             del self._by_connection[seat.connection]
         self._forget_device(seat)
@@ -94,6 +104,10 @@ class Seating:
         if challenger is not None:
             del self._wanted[challenger.connection]
         return challenger
+
+    def is_waiting(self, connection: ConnectionId) -> bool:
+        """Tell whether a connection waits for a seat."""
+        return connection in self._wanted
 
     def forget_challenger(self, connection: ConnectionId) -> None:
         """Let this connection wait no more; no error where it does not."""

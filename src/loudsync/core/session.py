@@ -38,10 +38,16 @@ from loudsync.core.host import (
     token_matches,
 )
 from loudsync.core.moment import Moment
-from loudsync.core.records import ChangeLog, SessionChanges, SessionRecord
+from loudsync.core.records import (
+    ChangeLog,
+    SessionChanges,
+    SessionRecord,
+    seat_record,
+)
 from loudsync.core.seat import Challenger, Seat, SeatTrigger
 from loudsync.core.seating import Seating
 from loudsync.core.session_spec import SessionRules, SessionSpec
+from loudsync.core.summary import SessionSummary
 from loudsync.errors import (
     AlreadyJoined,
     InvalidMessage,
@@ -100,10 +106,11 @@ class Session:
     def restore(
         cls, record: SessionRecord, rules: SessionRules, now: Moment
     ) -> "Session":
-        """Take a session up again: every seat waits for its device.
+        """Take a session up again: seats without a connection wait for their device.
 
         Seats that are not reclaimed within the heartbeat timeout from now on
-        end with ``timeout``; a host that never came is waited for anew.
+        end with ``timeout``; a host that never came is waited for anew. Seats
+        whose connection is recorded are ``connected`` over it.
 
         Source: contract, sections 5 and 8.
         """
@@ -120,6 +127,21 @@ class Session:
         if self.ended:
             return SessionChanges(ended=True)
         return self._changes.take(self._next_number)
+
+    @property
+    def revision(self) -> int:
+        """Grows with each change of what ``record`` returns."""
+        return self._seating.revision
+
+    def record(self) -> SessionRecord:
+        """Return all that must be kept, connections included."""
+        return SessionRecord(
+            spec=self.spec,
+            created_at_ms=self.created_at_ms,
+            next_number=self._next_number,
+            seats=tuple([seat_record(seat, seat.connection) for seat in self._seating]),
+            kicked_devices=tuple(self._kicked_devices),
+        )
 
     def drop_changes(self) -> None:
         """Keep nothing of what changed since the last call."""
@@ -151,6 +173,19 @@ class Session:
         """Everybody with a seat: the host first, then in order of arrival."""
         return tuple([seat.info for seat in self._seating])
 
+    def connections(self) -> list[ConnectionId]:
+        """Return every connection that speaks for a seat."""
+        return self._seating.connections()
+
+    def summary(self) -> SessionSummary:
+        """Return what a listing shows of it."""
+        return SessionSummary(
+            spec=self.spec,
+            host_name=self._host.name,
+            member_count=self.member_count,
+            created_at_ms=self.created_at_ms,
+        )
+
     def member_list(self, now: Moment) -> MemberList:
         """Return ``members`` as the message that carries them."""
         return MemberList(timestamp_ms=now.unix_ms, members=self.members())
@@ -166,6 +201,20 @@ class Session:
             return self.is_host_token(request.token)
         return self._seating.of_device(device.id) is not None
 
+    def may_return(
+        self, request: Join, member_id: MemberId, connection: ConnectionId
+    ) -> bool:
+        """Tell whether a connection may go on with the seat that it had.
+
+        It may while the seat is its device's still, and no newer connection's.
+        """
+        seat = self._seating.of_member(member_id)
+        return (
+            seat is not None
+            and seat.device_id == request.device_info.id
+            and seat.connection in {None, connection}
+        )
+
     # --- Coming and going ---------------------------------------------------
 
     def join(
@@ -177,6 +226,9 @@ class Session:
         has_room: bool = True,
     ) -> Effects:
         """Seat a device, give it back the seat it has, or challenge for it.
+
+        A connection that repeats its JOIN, because the answer may be lost, is
+        told once more what it was told; others hear nothing of it.
 
         Args:
             has_room: Whether a new seat could be kept; a seat that is there
@@ -197,6 +249,10 @@ class Session:
         """
         if self.ended:
             raise _over()
+        if (held := self._seating.of_connection(connection)) is not None:
+            return self._welcome(held, connection, now)
+        if self._seating.is_waiting(connection):
+            return []
         check_allowed(request, self.spec.token_hash, self._kicked_devices)
         seat = own_seat(request, self._seating, self._host)
         if seat is None:
@@ -479,10 +535,16 @@ class Session:
                 device_id=kept.device_id,
                 is_host=kept.is_host,
                 joined_at_ms=kept.joined_at_ms,
-                status=ConnectionStatus.RECONNECTING,
+                status=ConnectionStatus.RECONNECTING
+                if kept.connection is None
+                else ConnectionStatus.CONNECTED,
+                connection=kept.connection,
             )
             self._seating.add(seat)
-            self._deadlines.set(seat.member_id, due_ns)
+            if kept.connection is None:
+                self._deadlines.set(seat.member_id, due_ns)
+            elif seat.is_host:
+                self._deadlines.discard(seat.member_id)
             if seat.is_host:
                 self._host = seat
 
@@ -513,15 +575,17 @@ class Session:
             self._changes.seated(seat)
         self._seating.occupy(seat, connection, device_id, name)
         self._deadlines.discard(seat.member_id)
-        stamp = now.unix_ms
+        joined = MemberJoined(timestamp_ms=now.unix_ms, member=seat.info)
+        return [*self._welcome(seat, connection, now), Broadcast(joined, connection)]
+
+    def _welcome(self, seat: Seat, connection: ConnectionId, now: Moment) -> Effects:
         welcome = Welcome(
-            timestamp_ms=stamp, client_id=seat.member_id, session_info=self.info
+            timestamp_ms=now.unix_ms, client_id=seat.member_id, session_info=self.info
         )
         return [
             Attach(connection, seat.member_id),
             Send(connection, welcome),
             Send(connection, self.member_list(now)),
-            Broadcast(MemberJoined(timestamp_ms=stamp, member=seat.info), connection),
         ]
 
     def _challenge(

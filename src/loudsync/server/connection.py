@@ -7,7 +7,7 @@ the session. That split is what lets a session live on another machine.
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from loudsync.core import NS_PER_S, ConnectionId, Session
+from loudsync.core import NS_PER_S, ConnectionId
 from loudsync.errors import (
     AlreadyJoined,
     InvalidMessage,
@@ -29,15 +29,16 @@ from loudsync.protocol import (
     Message,
     Ping,
     Pong,
+    SessionId,
     decode_client_message,
     encode,
 )
+from loudsync.server.access import MemberAccess
 from loudsync.server.clock import Clock
 from loudsync.server.frames import ping_frame, text_frame
-from loudsync.server.guesses import TOO_MANY_GUESSES, Guesses
+from loudsync.server.guesses import Guesses
 from loudsync.server.logs import get_logger
 from loudsync.server.rate_limit import RateLimit
-from loudsync.server.runner import Runner
 from loudsync.server.settings import ServerSettings
 from loudsync.server.silence import SilenceQueue
 from loudsync.server.stats import ServerStats
@@ -70,6 +71,7 @@ class Surroundings:
     """What all connections of a server share.
 
     Attributes:
+        sessions: Who takes what members ask of their sessions.
         members: Joined connections by their last HEARTBEAT.
         newcomers: Connections that have not joined, by when they opened.
         guesses: Wrong session ids, by the address they came from.
@@ -77,12 +79,12 @@ class Surroundings:
 
     def __init__(
         self,
-        runner: Runner,
+        sessions: MemberAccess,
         clock: Clock,
         settings: ServerSettings,
         stats: ServerStats,
     ) -> None:
-        self.runner = runner
+        self.sessions = sessions
         self.clock = clock
         self.settings = settings
         self.stats = stats
@@ -106,9 +108,10 @@ class ServerConnection:
 
     Attributes:
         id: This server's own number for it.
-        send: Sends a ready frame: the socket's own method, for the many that a
-            broadcast calls.
-        session: Who answers its JOIN, or answered it; ``None`` before.
+        send, welcome: Send a ready frame: the socket's own method, for the many
+            that a broadcast calls.
+        session_id: Where it asked for a seat, or has one; ``None`` before.
+        carrier: None: its socket is in this process.
         member_id: Whom it speaks for; ``None`` until it has joined.
         last_heartbeat_ns: When it last sent HEARTBEAT, or joined.
     """
@@ -128,17 +131,20 @@ class ServerConnection:
         "last_heartbeat_ns",
         "member_id",
         "send",
-        "session",
+        "session_id",
+        "welcome",
     )
+
+    carrier: Final = None
 
     def __init__(self, socket: Socket, around: Surroundings, address: str = "") -> None:
         now_ns = around.clock.monotonic_ns()
         settings = around.settings
         self.id = around.next_id()
-        self.session: Session | None = None
+        self.session_id: SessionId | None = None
         self.member_id: MemberId | None = None
         self.last_heartbeat_ns = now_ns
-        self.send = socket.send
+        self.send = self.welcome = socket.send
         self._socket = socket
         self._around = around
         self._address = address
@@ -175,10 +181,10 @@ class ServerConnection:
                 self._heartbeat(now_ns)
             case Join():
                 self._join(message, now_ns)
-            case _ if self.session is None or self.member_id is None:
+            case _ if self.session_id is None or self.member_id is None:
                 self.refuse(Unauthorized("Join a session first"))
             case Leave() | MemberListRequest() | KickRequest() | CloseRequest():
-                around.runner.request(self, self.session, message)
+                around.sessions.request(self, self.session_id, message)
 
     def binary_received(self, data: bytes) -> None:  # noqa: ARG002
         """Refuse a binary message (contract, section 2)."""
@@ -199,8 +205,9 @@ class ServerConnection:
         if self._awaits_pong and payload == self._ping_payload():
             round_trip_ns = self._around.clock.monotonic_ns() - self._ping_sent_ns
             self._awaits_pong = False
-            if self.session is not None:
-                self.session.measured(self.id, round(round_trip_ns / _NS_PER_MS))
+            if self.session_id is not None:
+                latency_ms = round(round_trip_ns / _NS_PER_MS)
+                self._around.sessions.measured(self, self.session_id, latency_ms)
         else:
             self.overhead_received()
 
@@ -210,24 +217,24 @@ class ServerConnection:
         if ending is Ending.OVERFLOW:
             self._around.stats.overflows += 1
             log.info("reader_too_slow", member=self.member_id)
-        session, runner = self.session, self._around.runner
-        if session is None or self._is_closed:
+        session_id, sessions = self.session_id, self._around.sessions
+        if session_id is None or self._is_closed:
             return
         self._is_closed = True
         if ending is Ending.PEER_CLOSED and code == CloseCode.NORMAL:
-            runner.left(self, session)
+            sessions.left(self, session_id)
         elif ending is Ending.FAULT:
-            runner.faulted(self, session)
+            sessions.faulted(self, session_id)
         else:
-            runner.dropped(self, session, self.last_heartbeat_ns)
+            sessions.dropped(self, session_id, self.last_heartbeat_ns)
 
     # --- What the runner may do (Link) --------------------------------------
 
-    def attach(self, session: Session, member_id: MemberId) -> None:
+    def attach(self, session_id: SessionId, member_id: MemberId) -> None:
         """Speak for this member from now on, and measure its latency."""
         around = self._around
         now_ns = around.clock.monotonic_ns()
-        self.session, self.member_id = session, member_id
+        self.session_id, self.member_id = session_id, member_id
         self.last_heartbeat_ns = now_ns
         around.newcomers.discard(self)
         around.members.heard(self, now_ns)
@@ -263,7 +270,7 @@ class ServerConnection:
 
     def refuse_join(self, refusal: Refused) -> None:
         """Send ERROR to a JOIN; the tenth is the last (contract, section 2)."""
-        self.session = None
+        self.session_id = None
         if isinstance(refusal, SessionNotFound):
             now_ns = self._around.clock.monotonic_ns()
             self._around.guesses.wrong(self._address, now_ns)
@@ -273,8 +280,8 @@ class ServerConnection:
 
     def was_silent(self) -> None:
         """Time out: no HEARTBEAT, or no JOIN, for too long."""
-        if self.session is not None and self.member_id is not None:
-            self._around.runner.silent(self, self.session)
+        if self.session_id is not None and self.member_id is not None:
+            self._around.sessions.silent(self, self.session_id)
             return
         self._give_up("No JOIN in time")
 
@@ -289,18 +296,18 @@ class ServerConnection:
         self._around.stats.frames_out += 1
 
     def _join(self, request: Join, now_ns: int) -> None:
-        if self.session is not None:
+        if self.session_id is not None:
             self._refuse_counted(
                 AlreadyJoined("This connection has joined, or asked to, already")
             )
             return
         around = self._around
-        if around.guesses.are_used_up(
-            self._address, now_ns
-        ) and not around.runner.expects(request):
-            self._refuse_counted(Unauthorized(TOO_MANY_GUESSES))
-            return
-        self.session = around.runner.join(self, request)
+        self.session_id = request.session_id
+        around.sessions.join(
+            self,
+            request,
+            only_expected=around.guesses.are_used_up(self._address, now_ns),
+        )
 
     def _refuse_counted(self, refusal: Refused) -> None:
         self.refuse(refusal)
@@ -340,8 +347,8 @@ class ServerConnection:
         rate = self._around.settings.max_message_rate
         reason = f"{FLOODED}: at most {rate:g} a second are allowed"
         log.warning("flood", connection=self.id, member=self.member_id)
-        if self.session is not None and self.member_id is not None:
-            self._around.runner.expel(self, self.session, reason)
+        if self.session_id is not None and self.member_id is not None:
+            self._around.sessions.expel(self, self.session_id, reason)
         else:
             stamp = self._around.clock.unix_ms()
             self._say(Kicked(timestamp_ms=stamp, reason=reason))
@@ -349,8 +356,9 @@ class ServerConnection:
 
     def _give_up(self, reason: str) -> None:
         """Close for a broken rule; a seat waits as after a network loss."""
-        if self.session is not None:
-            self._around.runner.dropped(self, self.session, self.last_heartbeat_ns)
+        if self.session_id is not None:
+            last_ns = self.last_heartbeat_ns
+            self._around.sessions.dropped(self, self.session_id, last_ns)
         self.close(CloseCode.POLICY_VIOLATION, reason)
 
     def _forget(self) -> None:

@@ -4,9 +4,12 @@ import re
 import secrets
 from typing import Final
 
-from loudsync.core import Registry, SessionSpec, hash_token
-from loudsync.errors import InvalidSetting
+import msgspec
+
+from loudsync.core import SessionSpec, hash_token
+from loudsync.errors import InvalidSetting, SessionExists
 from loudsync.protocol import MAX_NAME_LENGTH, SessionId, TextError, clean_name
+from loudsync.server.access import SessionAccess
 from loudsync.server.settings import DEFAULT_MAX_MEMBERS, MAX_MEMBERS
 
 ID_ALPHABET: Final = "23456789abcdefghjkmnpqrstuvwxyz"
@@ -28,7 +31,6 @@ def new_token() -> str:
 
 
 def session_spec(
-    registry: Registry,
     name: str,
     *,
     host_name: str = DEFAULT_HOST_NAME,
@@ -40,6 +42,7 @@ def session_spec(
     """Check what was asked for and fill in what was not.
 
     Args:
+        session_id: ``None``: one is drawn.
         token: The host's token; ``None`` where this process is the host.
 
     Raises:
@@ -49,7 +52,7 @@ def session_spec(
     """
     if not 1 <= max_members <= MAX_MEMBERS:
         raise InvalidSetting("maxMembers", f"must be between 1 and {MAX_MEMBERS}")
-    if session_id is not None and not _GIVEN_ID.fullmatch(session_id):
+    if session_id is not None and not may_exist(session_id):
         raise InvalidSetting(
             "id", "must be 1 to 64 letters, digits, hyphens or underscores"
         )
@@ -59,7 +62,7 @@ def session_spec(
     except TextError as fault:
         raise InvalidSetting(fault.field, f"is wrong: {fault.reason}") from None
     return SessionSpec(
-        id=SessionId(session_id) if session_id is not None else _free_id(registry),
+        id=SessionId(session_id) if session_id is not None else _draw_id(),
         name=name,
         host_name=host_name,
         max_members=max_members,
@@ -68,9 +71,31 @@ def session_spec(
     )
 
 
-def _free_id(registry: Registry) -> SessionId:
-    """Draw until an id is free: 887 million for at most 10,000 sessions."""
+def may_exist(session_id: str) -> bool:
+    """Tell whether a session can have this id; a JOIN may name any text."""
+    return _GIVEN_ID.fullmatch(session_id) is not None
+
+
+async def open_session(
+    sessions: SessionAccess, spec: SessionSpec, *, id_was_drawn: bool
+) -> SessionSpec:
+    """Open a session; where the id that was drawn is taken, draw again.
+
+    There are 887 million ids, and only the store knows which are free.
+
+    Raises:
+        SessionExists, TooManySessions, StorageFull: As ``SessionAccess.create``.
+    """
     while True:
-        drawn = "".join(secrets.choice(ID_ALPHABET) for _ in range(ID_LENGTH))
-        if SessionId(drawn) not in registry:
-            return SessionId(drawn)
+        try:
+            await sessions.create(spec)
+        except SessionExists:
+            if not id_was_drawn:
+                raise
+            spec = msgspec.structs.replace(spec, id=_draw_id())
+        else:
+            return spec
+
+
+def _draw_id() -> SessionId:
+    return SessionId("".join(secrets.choice(ID_ALPHABET) for _ in range(ID_LENGTH)))

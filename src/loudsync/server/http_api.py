@@ -14,13 +14,24 @@ import msgspec
 from aiohttp import web
 
 from loudsync.address import join_link
-from loudsync.core import Session
+from loudsync.core import SessionSummary
 from loudsync.discovery import qr_svg
-from loudsync.errors import LoudSyncError, SessionNotFound, Unauthorized
+from loudsync.errors import (
+    LoudSyncError,
+    SessionNotFound,
+    Unauthorized,
+    Unavailable,
+)
 from loudsync.protocol import MemberId, SessionId
 from loudsync.protocol.codec import FAULTS, explain_fault
+from loudsync.server.access import SessionAccess
 from loudsync.server.connection import Surroundings
-from loudsync.server.creation import DEFAULT_HOST_NAME, new_token, session_spec
+from loudsync.server.creation import (
+    DEFAULT_HOST_NAME,
+    new_token,
+    open_session,
+    session_spec,
+)
 from loudsync.server.http_connection import OneRequest
 from loudsync.server.http_errors import (
     HttpError,
@@ -85,26 +96,31 @@ class HttpApi:
     Making it reads the page's files; only ``start`` needs the loop.
 
     Args:
-        is_ready: Whether new guests are welcome; false while shutting down.
-        around: What connections share: who runs the sessions, limits, time.
+        sessions: Who knows the sessions and opens new ones.
+        around: What connections share: limits and time.
+        trouble: Says why new guests are not welcome; empty where they are.
+        is_ending: Whether the server shuts down.
         base_url: Where the server is reached, for requests that name no host.
     """
 
     def __init__(
         self,
+        sessions: SessionAccess,
         around: Surroundings,
         metrics: Metrics,
         *,
-        is_ready: Callable[[], bool],
+        is_ending: Callable[[], bool],
+        trouble: Callable[[], str],
         base_url: Callable[[], str],
         is_secure: bool,
     ) -> None:
-        self._runner = around.runner
+        self._sessions = sessions
         self._clock = around.clock
         self._settings = around.settings
         self._guesses = around.guesses
         self._metrics = metrics
-        self._is_ready = is_ready
+        self._is_ending = is_ending
+        self._trouble = trouble
         self._base_url = base_url
         self._is_secure = is_secure
         self._page_files = page_files()
@@ -118,7 +134,7 @@ class HttpApi:
         app.add_routes(
             [
                 web.get("/healthz", self._health),
-                web.get("/readyz", self._health),
+                web.get("/readyz", self._readiness),
                 web.get("/metrics", self._show_metrics),
                 web.get("/sessions", self._list_sessions),
                 web.post("/sessions", self._create_session),
@@ -149,7 +165,13 @@ class HttpApi:
     # --- Requests, in the contract's order ------------------------------------
 
     async def _health(self, request: web.Request) -> web.StreamResponse:  # noqa: ARG002
-        self._check_ready()
+        self._check_running()
+        return json_answer({"status": "ok"})
+
+    async def _readiness(self, request: web.Request) -> web.StreamResponse:  # noqa: ARG002
+        self._check_running()
+        if trouble := self._trouble():
+            raise Unavailable(trouble)
         return json_answer({"status": "ok"})
 
     async def _show_metrics(
@@ -165,16 +187,16 @@ class HttpApi:
         self,
         request: web.Request,  # noqa: ARG002
     ) -> web.StreamResponse:
-        sessions = self._runner.registry.listed()
+        sessions = await self._sessions.listed()
         return json_answer({"sessions": [_shown(session) for session in sessions]})
 
     async def _create_session(self, request: web.Request) -> web.StreamResponse:
         self._check_api_key(request)
         wanted = await self._read_body(request, NewSession)
-        self._check_ready()  # only now: the body may have come after the end
+        self._check_running()  # only now: the body may have come after the end
         token = new_token()
+        is_given = wanted.id is not msgspec.UNSET
         spec = session_spec(
-            self._runner.registry,
             wanted.name,
             host_name=wanted.host_name,
             max_members=wanted.max_members,
@@ -182,50 +204,50 @@ class HttpApi:
             listed=wanted.listed,
             token=token,
         )
-        session = await self._runner.create(spec)
+        spec = await open_session(self._sessions, spec, id_was_drawn=not is_given)
         created = CreatedSession(
-            id=session.id,
+            id=spec.id,
             name=spec.name,
             host_id=spec.host_id,
             host_token=token,
             max_members=spec.max_members,
             listed=spec.listed,
-            join_url=join_link(self._url_of(request), session.id),
+            join_url=join_link(self._url_of(request), spec.id),
         )
         return json_answer(created, HTTPStatus.CREATED)
 
     async def _show_session(self, request: web.Request) -> web.StreamResponse:
-        return json_answer(_shown(self._find(request)))
+        return json_answer(_shown(await self._find(request)))
 
     async def _draw_link(self, request: web.Request) -> web.StreamResponse:
-        session = self._find(request)
+        session = await self._find(request)
         link = join_link(self._url_of(request), session.id)
         # In a thread: the longest links take as long as many messages.
         drawing = await asyncio.to_thread(qr_svg, link, f"Join {session.spec.name}")
         return web.Response(body=drawing, headers=_DRAWING_HEADERS)
 
     async def _close_session(self, request: web.Request) -> web.StreamResponse:
-        session = self._find_as_host(request)
-        await self._runner.close(session.id, "")
+        session = await self._find_as_host(request)
+        await self._sessions.close(session.id, "")
         return web.Response(status=HTTPStatus.NO_CONTENT)
 
     async def _kick_member(self, request: web.Request) -> web.StreamResponse:
-        session = self._find_as_host(request)
+        session = await self._find_as_host(request)
         member_id = MemberId(request.match_info["member"])
-        await self._runner.kick(session.id, member_id, "")
+        await self._sessions.kick(session.id, member_id, "")
         return web.Response(status=HTTPStatus.NO_CONTENT)
 
     # --- Parts of the above -------------------------------------------------
 
-    def _check_ready(self) -> None:
-        if not self._is_ready():
+    def _check_running(self) -> None:
+        if self._is_ending():
             raise HttpError(
                 HTTPStatus.SERVICE_UNAVAILABLE,
                 "shutting_down",
                 "The server is shutting down",
             )
 
-    def _find(self, request: web.Request, token: str = "") -> Session:
+    async def _find(self, request: web.Request, token: str = "") -> SessionSummary:
         """Find the session that a path names.
 
         Where an address has guessed too much, only for who has the host's token.
@@ -233,7 +255,7 @@ class HttpApi:
         address, now_ns = _address(request), self._clock.monotonic_ns()
         are_used_up = self._guesses.are_used_up(address, now_ns)
         try:
-            session = self._runner.registry.find(SessionId(request.match_info["id"]))
+            session = await self._sessions.find(SessionId(request.match_info["id"]))
         except SessionNotFound:
             if not are_used_up:
                 self._guesses.wrong(address, now_ns)
@@ -249,9 +271,9 @@ class HttpApi:
         if key and not hmac.compare_digest(given, key):
             raise Unauthorized("This needs the server's API key as a bearer token")
 
-    def _find_as_host(self, request: web.Request) -> Session:
+    async def _find_as_host(self, request: web.Request) -> SessionSummary:
         token = _bearer_token(request)
-        session = self._find(request, token)
+        session = await self._find(request, token)
         if not session.is_host_token(token):
             raise Unauthorized("This needs the session's host token as a bearer token")
         return session
@@ -309,11 +331,11 @@ def _page(file: PageFile) -> Handler:
     return show
 
 
-def _shown(session: Session) -> ListedSession:
+def _shown(session: SessionSummary) -> ListedSession:
     return ListedSession(
         id=session.id,
         name=session.spec.name,
-        host_name=session.host.name,
+        host_name=session.host_name,
         member_count=session.member_count,
         max_members=session.spec.max_members,
         created_at=session.created_at_ms,

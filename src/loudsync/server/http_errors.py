@@ -11,6 +11,7 @@ from aiohttp import web
 
 from loudsync.errors import (
     STORAGE_FULL,
+    UNAVAILABLE,
     InvalidMessage,
     InvalidSetting,
     LoudSyncError,
@@ -20,6 +21,7 @@ from loudsync.errors import (
     StorageFull,
     TooManySessions,
     Unauthorized,
+    Unavailable,
 )
 from loudsync.server.guesses import TOO_MANY_GUESSES
 
@@ -98,16 +100,13 @@ def as_http(refusal: LoudSyncError) -> HttpError:
             return HttpError(HTTPStatus.UNAUTHORIZED, refusal.code, refusal.message)
         case SessionExists():
             return HttpError(HTTPStatus.CONFLICT, "session_exists", str(refusal))
-        case TooManySessions():
-            return HttpError(
-                HTTPStatus.SERVICE_UNAVAILABLE, "too_many_sessions", str(refusal)
-            )
-        case StorageFull():
+        case TooManySessions() | StorageFull() | Unavailable():
+            code, retry_after_s = _UNAVAILABLE[type(refusal)]
             return HttpError(
                 HTTPStatus.SERVICE_UNAVAILABLE,
-                STORAGE_FULL,
+                code,
                 str(refusal),
-                retry_after_s=_STORAGE_RETRY_S,
+                retry_after_s=retry_after_s,
             )
         case InvalidSetting(name=name, reason=reason):
             details = {"path": f"$.{name}", "reason": reason}
@@ -125,8 +124,14 @@ def as_http(refusal: LoudSyncError) -> HttpError:
             raise refusal
 
 
-_STORAGE_RETRY_S: Final = 5
-"""As for too many connections; disks are not emptied in less."""
+_UNAVAILABLE: Final[dict[type[LoudSyncError], tuple[str, int | None]]] = {
+    TooManySessions: ("too_many_sessions", None),
+    # As for too many connections; disks are not emptied in less.
+    StorageFull: (STORAGE_FULL, 5),
+    # What a cluster needs to elect a new leader, about.
+    Unavailable: (UNAVAILABLE, 2),
+}
+"""What may be better later: its code, and after how many seconds, if that is known."""
 
 _CODES = {
     HTTPStatus.NOT_FOUND: "not_found",

@@ -11,8 +11,9 @@ import errno
 import socket
 from typing import Final
 
-from loudsync._systems import SHARES_PORTS
+from loudsync._systems import SHARES_PORTS, share_port
 from loudsync.discovery.interfaces import EVERY_NETWORK
+from loudsync.errors import PortInUse, StartFailed
 from loudsync.server.front_door import Doorway, FrontDoor
 from loudsync.server.logs import get_logger
 
@@ -27,6 +28,9 @@ _ACCEPT_RETRY_S: Final = 1.0
 
 _NO_SUCH_FAMILY: Final = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 """What a name that stands for several addresses may have one too many of."""
+
+_FIRST_FREE_PORT: Final = 1024
+"""Those below are for administrators."""
 
 
 class Listener:
@@ -54,15 +58,19 @@ class Listener:
         """The first address that it listens at."""
         return str(self._sockets[0].getsockname()[0])
 
-    async def start(self, host: str, port: int) -> None:
+    async def start(self, host: str, port: int, *, share_port: bool = False) -> None:
         """Bind and listen; return once connections are accepted.
+
+        Args:
+            share_port: Listen beside others of this user who share the port too;
+                the system spreads connections over them (Linux only).
 
         Raises:
             OSError: The address can't be used. Nothing is left open then, nor
                 after a cancellation.
         """
         try:
-            self._sockets = await _bind(host, port)
+            self._sockets = await bind(host, port, share=share_port)
             for bound in self._sockets:
                 if self._door.tls is not None:
                     bound.listen(_BACKLOG)
@@ -136,8 +144,11 @@ class Listener:
             doorway.connection_lost(None)
 
 
-async def _bind(host: str, port: int) -> list[socket.socket]:
-    """Bind a socket to each address that a host stands for.
+async def bind(host: str, port: int, *, share: bool = False) -> list[socket.socket]:
+    """Bind a socket to each address that a host stands for; none listens yet.
+
+    Args:
+        share: Whether others who share the port may be bound to it too.
 
     Raises:
         OSError: None of them can be had, or one is in use.
@@ -162,6 +173,8 @@ async def _bind(host: str, port: int) -> list[socket.socket]:
             listening.setblocking(False)
             if not SHARES_PORTS:
                 listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if share:
+                share_port(listening)
             if family == socket.AF_INET6:
                 listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             if bound and port == 0:  # one free port for all of them
@@ -178,3 +191,25 @@ async def _bind(host: str, port: int) -> list[socket.socket]:
             raise missing or OSError(errno.EADDRNOTAVAIL, "no such address")
         undo.pop_all()
     return bound
+
+
+def why_not_listening(host: str, port: int, fault: Exception) -> StartFailed:
+    """Say why an address can't be listened at, and what to do about it."""
+    where = f"{host}:{port}"
+    number = fault.errno if isinstance(fault, OSError) else None
+    # A port that the system keeps for something is as good as in use (Windows).
+    is_kept = number == errno.EACCES and port >= _FIRST_FREE_PORT
+    if number == errno.EADDRINUSE or is_kept:
+        advice = "the port is in use; stop what uses it or choose another with --port"
+        return PortInUse(f"Can't listen at {where}: {advice}")
+    if number == errno.EACCES:
+        advice = "this port needs more rights; choose one from 1024 up with --port"
+    elif number == errno.EADDRNOTAVAIL or isinstance(
+        fault, socket.gaierror | ValueError
+    ):
+        advice = "this machine has no such address; choose another with --host"
+    elif isinstance(fault, OverflowError):
+        advice = "a port is a number from 0 to 65535; choose another with --port"
+    else:
+        advice = f"{getattr(fault, 'strerror', None) or fault}"
+    return StartFailed(f"Can't listen at {where}: {advice}")

@@ -54,4 +54,4 @@ class Liveness:
             connection.was_silent()
         for connection in around.newcomers.pop_silent(now_ns - self._join_timeout_ns):
             connection.was_silent()
-        around.runner.expire()
+        around.sessions.expire()

@@ -22,11 +22,13 @@ class Metrics(Collector):
         registry: Registry,
         connections: Callable[[], int],
         has_room: Callable[[], bool] = lambda: True,
+        of_cluster: Callable[[], Iterator[Metric]] | None = None,
     ) -> None:
         self._stats = stats
         self._registry = registry
         self._connections = connections
         self._has_room = has_room
+        self._of_cluster = of_cluster
         self._prometheus = CollectorRegistry(auto_describe=False)
         self._prometheus.register(self)
 
@@ -71,3 +73,5 @@ class Metrics(Collector):
         for reason, count in stats.leaves.items():
             leaves.add_metric([reason.value], count)
         yield leaves
+        if self._of_cluster is not None:
+            yield from self._of_cluster()

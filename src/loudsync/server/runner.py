@@ -2,13 +2,13 @@
 
 A change's effects leave only after the store has it ("saved, then said").
 Order is kept per session: while a save is under way, further changes wait and
-share the next one. Nothing outside this file knows whether a connection is a
-socket in this process.
+share the next one. Whether a connection is a socket in this process is its
+link's affair.
 """
 
 import asyncio
 from collections.abc import Callable, Iterable
-from typing import Protocol, assert_never
+from typing import assert_never
 
 from loudsync.core import (
     HOST_ENDED,
@@ -30,8 +30,14 @@ from loudsync.core import (
     Session,
     SessionRecord,
     SessionSpec,
+    SessionSummary,
 )
-from loudsync.errors import Refused, SessionNotFound
+from loudsync.errors import (
+    Refused,
+    SessionExists,
+    SessionNotFound,
+    Unauthorized,
+)
 from loudsync.protocol import (
     CloseCode,
     CloseRequest,
@@ -46,14 +52,18 @@ from loudsync.protocol import (
     MemberListRequest,
     SessionClosed,
     SessionId,
+    Welcome,
     encode,
 )
+from loudsync.server.access import Link, MemberRequest
+from loudsync.server.audience import Audience
 from loudsync.server.clock import Clock, Timer
 from loudsync.server.frames import text_frame
+from loudsync.server.guesses import TOO_MANY_GUESSES
 from loudsync.server.logs import get_logger
 from loudsync.server.settings import ServerSettings
 from loudsync.server.stats import ServerStats
-from loudsync.server.store import SessionStore
+from loudsync.server.store import SessionLost, SessionStore
 
 log = get_logger("server")
 
@@ -72,33 +82,6 @@ Announcement = MemberList | MemberJoined | MemberLeft | SessionClosed
 Observer = Callable[[Announcement], None]
 
 
-class Link(Protocol):
-    """The way to reach one member's connection."""
-
-    id: ConnectionId
-
-    def attach(self, session: Session, member_id: MemberId) -> None:
-        """Learn that it speaks for this member now."""
-
-    def send(self, frame: bytes) -> None:
-        """Send a ready WebSocket frame."""
-
-    def close(self, code: CloseCode, reason: str) -> None:
-        """Close in the protocol's way."""
-
-    def abort(self) -> None:
-        """Drop without a word."""
-
-    def probe(self, on_alive: Callable[[], None]) -> None:
-        """Ping; call back once, at whatever comes back."""
-
-    def refuse(self, refusal: Refused) -> None:
-        """Answer a request with ERROR."""
-
-    def refuse_join(self, refusal: Refused) -> None:
-        """Answer a JOIN with ERROR."""
-
-
 class _Room:
     """A session with who is attached to it here, and what is still to be done."""
 
@@ -115,7 +98,7 @@ class _Room:
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        self.audience: dict[ConnectionId, Link] = {}
+        self.audience = Audience()
         self.effects: Effects = []
         self.busy = False
         self.worked_off: asyncio.Future[None] | None = None
@@ -127,13 +110,16 @@ class _Room:
 class Runner:
     """Takes what connections and programs ask for to the rules, and acts on it.
 
-    Methods that a connection calls answer it with ERROR where the rules
-    refuse; methods that a program calls raise.
+    It is ``MemberAccess`` and ``SessionAccess`` for the sessions of this
+    process. Methods that a connection calls answer it with ERROR where the
+    rules refuse; methods that a program calls raise.
 
     Attributes:
         registry: All sessions.
         stats: What has happened so far.
         on_change: Called after any session has changed, and that is saved.
+        on_lost: Called with a session's id once another process decides about
+            it; whoever waits for an answer here gets none.
     """
 
     def __init__(
@@ -153,6 +139,7 @@ class Runner:
         self._links: dict[ConnectionId, Link] = {}
         self._probes: dict[ConnectionId, Timer] = {}
         self.on_change: Callable[[], None] | None = None
+        self.on_lost: Callable[[SessionId], None] | None = None
 
     # --- For programs -------------------------------------------------------
 
@@ -169,7 +156,10 @@ class Runner:
         self.stats.sessions_opened += 1
         log.info("session_opened", session=session.id, title=spec.name)
         self._work_off(room)
-        await self._saved(room)
+        try:
+            await self._saved(room)
+        except SessionLost:
+            raise SessionExists(session.id) from None
         return session
 
     def restore(self, records: Iterable[SessionRecord]) -> None:
@@ -179,6 +169,84 @@ class Runner:
             session = self.registry.restore(record, now)
             self._rooms[session.id] = _Room(session)
             log.info("session_restored", session=session.id, seats=len(record.seats))
+
+    def adopt(
+        self, record: SessionRecord, link_to: Callable[[ConnectionId], Link | None]
+    ) -> Session:
+        """Go on with a session that another process decided about before.
+
+        Everybody gets a MEMBER_LIST: what the other has saved it may not have
+        said. The seats of connections that are no more wait for their device.
+
+        Args:
+            link_to: Returns the way to a connection, ``None`` where it has ended.
+        """
+        now = self._clock.now()
+        session = self.registry.restore(record, now)
+        room = self._rooms[session.id] = _Room(session)
+        effects: Effects = []
+        for connection in session.connections():
+            link = link_to(connection)
+            if link is None:
+                effects += session.drop(connection, now.monotonic_ns, now)
+            else:
+                self._links[connection] = link
+                self.stats.members += room.audience.add(link)
+        self._commit(session, [*effects, BroadcastList()])
+        return session
+
+    def abandon(self, session_id: SessionId) -> SessionRecord | None:
+        """Decide no more about a session: another process does, or will.
+
+        Nothing of what is not saved yet is said; who waits for it hears
+        ``SessionLost``. Connections stay as they are.
+
+        Returns:
+            The session as it was; ``None`` where it is not here.
+        """
+        room = self._rooms.pop(session_id, None)
+        if room is None:
+            return None
+        record = room.session.record()
+        room.session.ended = True
+        self.registry.forget(room.session)
+        if room.list_timer is not None:
+            room.list_timer.cancel()
+        for link in room.audience:
+            self._links.pop(link.id, None)
+            self.stats.members -= 1
+        for effect in room.effects:
+            if isinstance(effect, Attach | Send | Refuse):
+                self._links.pop(effect.connection, None)
+        room.effects = []
+        if room.worked_off is not None:
+            room.worked_off.set_exception(SessionLost(session_id))
+            room.worked_off.exception()  # nobody need wait for it
+            room.worked_off = None
+        if self.on_lost is not None:
+            self.on_lost(session_id)
+        return record
+
+    async def saved(self, session_id: SessionId) -> None:
+        """Wait until all that was asked of a session is saved and said.
+
+        Raises:
+            SessionLost: Another process decides about it, and about that.
+        """
+        if (room := self._rooms.get(session_id)) is not None:
+            await self._saved(room)
+
+    async def find(self, session_id: SessionId) -> SessionSummary:
+        """Return what can be seen of a session.
+
+        Raises:
+            SessionNotFound: There is none, or it has ended.
+        """
+        return self.registry.find(session_id).summary()
+
+    async def listed(self) -> list[SessionSummary]:
+        """Return the sessions that want to be found, oldest first."""
+        return [session.summary() for session in self.registry.listed()]
 
     async def kick(
         self, session_id: SessionId, member_id: MemberId, reason: str
@@ -242,37 +310,54 @@ class Runner:
 
     # --- For connections ----------------------------------------------------
 
-    def expects(self, request: Join) -> bool:
-        """Tell whether this JOIN names a session that its device belongs to."""
-        try:
-            return self.registry.find(request.session_id).expects(request)
-        except SessionNotFound:
-            return False
-
-    def join(self, link: Link, request: Join) -> Session | None:
+    def join(self, link: Link, request: Join, *, only_expected: bool = False) -> None:
         """Take a JOIN; the answer comes through the link, maybe later.
 
-        Returns:
-            The session that answers; ``None`` where the JOIN was refused.
+        Args:
+            only_expected: Refuse a device that has no seat and no host token.
         """
+        if only_expected and not self._expects(request):
+            link.refuse_join(Unauthorized(TOO_MANY_GUESSES))
+            return
         try:
             session, effects = self.registry.join(
-                request, link.id, self._clock.now(), has_room=self._store.has_room
+                request,
+                link.id,
+                self._clock.now(),
+                has_room=self._store.has_room_for(request.session_id),
             )
         except Refused as refusal:
             link.refuse_join(refusal)
-            return None
+            return
         self._links[link.id] = link
         self._commit(session, effects)
-        return session
+
+    def come_back(self, link: Link, request: Join, member_id: MemberId) -> bool:
+        """Let a connection go on with its seat that has heard its WELCOME.
+
+        Whatever it may have missed, it gets a MEMBER_LIST.
+
+        Returns:
+            Whether it may: the seat is its device's, and no newer connection's.
+        """
+        session = self._session(request.session_id)
+        if session is None or not session.may_return(request, member_id, link.id):
+            return False
+        try:
+            effects = session.join(request, link.id, self._clock.now())
+        except Refused:
+            return False
+        self._links[link.id] = link
+        self._commit(session, effects)
+        return True
 
     def request(
-        self,
-        link: Link,
-        session: Session,
-        request: Leave | MemberListRequest | KickRequest | CloseRequest,
+        self, link: Link, session_id: SessionId, request: MemberRequest
     ) -> None:
         """Take whatever else a member may ask of its session."""
+        session = self._session(session_id)
+        if session is None:
+            return
         now = self._clock.now()
         try:
             match request:
@@ -289,26 +374,50 @@ class Runner:
             return
         self._commit(session, effects)
 
-    def left(self, link: Link, session: Session) -> None:
+    def measured(self, link: Link, session_id: SessionId, latency_ms: int) -> None:
+        """Note a member's round trip, for the next MEMBER_LIST."""
+        if (session := self._session(session_id)) is not None:
+            session.measured(link.id, latency_ms)
+
+    def left(self, link: Link, session_id: SessionId) -> None:
         """Note that a connection ended with 1000, which counts as leaving."""
-        self._ended(link, session, session.leave(link.id, self._clock.now()))
+        if (session := self._session(session_id)) is not None:
+            self._ended(link, session, session.leave(link.id, self._clock.now()))
 
-    def faulted(self, link: Link, session: Session) -> None:
+    def faulted(self, link: Link, session_id: SessionId) -> None:
         """Note that a connection ended because it broke the protocol."""
-        self._ended(link, session, session.fault(link.id, self._clock.now()))
+        if (session := self._session(session_id)) is not None:
+            self._ended(link, session, session.fault(link.id, self._clock.now()))
 
-    def dropped(self, link: Link, session: Session, last_heartbeat_ns: int) -> None:
+    def dropped(
+        self, link: Link, session_id: SessionId, last_heartbeat_ns: int
+    ) -> None:
         """Note that a connection ended in any other way; its seat waits."""
-        now = self._clock.now()
-        self._ended(link, session, session.drop(link.id, last_heartbeat_ns, now))
+        if (session := self._session(session_id)) is not None:
+            now = self._clock.now()
+            self._ended(link, session, session.drop(link.id, last_heartbeat_ns, now))
 
-    def silent(self, link: Link, session: Session) -> None:
+    def silent(self, link: Link, session_id: SessionId) -> None:
         """Note that a member sent no HEARTBEAT in time."""
-        self._commit(session, session.silence(link.id, self._clock.now()))
+        if (session := self._session(session_id)) is not None:
+            self._commit(session, session.silence(link.id, self._clock.now()))
 
-    def expel(self, link: Link, session: Session, reason: str) -> None:
+    def expel(self, link: Link, session_id: SessionId, reason: str) -> None:
         """Remove a member that broke a limit."""
-        self._commit(session, session.expel(link.id, reason, self._clock.now()))
+        if (session := self._session(session_id)) is not None:
+            effects = session.expel(link.id, reason, self._clock.now())
+            self._commit(session, effects)
+
+    def _session(self, session_id: SessionId) -> Session | None:
+        room = self._rooms.get(session_id)
+        return None if room is None else room.session
+
+    def _expects(self, request: Join) -> bool:
+        """Tell whether a JOIN names a session that its device belongs to."""
+        try:
+            return self.registry.find(request.session_id).expects(request)
+        except SessionNotFound:
+            return False
 
     # --- Saved, then said ---------------------------------------------------
 
@@ -320,7 +429,7 @@ class Runner:
 
     def _commit(self, session: Session, effects: Effects) -> None:
         room = self._rooms.get(session.id)
-        if room is None or not effects:
+        if room is None or room.session is not session or not effects:
             return
         if not session.ended:
             self.registry.reschedule(session)
@@ -347,9 +456,13 @@ class Runner:
         self, saving: "asyncio.Future[None]", room: _Room, effects: Effects
     ) -> None:
         def go_on(done: "asyncio.Future[None]") -> None:
-            if done.cancelled():
+            if done.cancelled() or self._rooms.get(room.session.id) is not room:
+                return  # the session was abandoned meanwhile
+            if isinstance(error := done.exception(), SessionLost):
+                room.effects = effects + room.effects
+                self.abandon(room.session.id)
                 return
-            if (error := done.exception()) is not None:
+            if error is not None:
                 log.error("save_failed", session=room.session.id, error=str(error))
                 self._clock.call_later(SAVE_RETRY_S, save_again)
                 return
@@ -361,6 +474,8 @@ class Runner:
                 self._now_idle(room)
 
         def save_again() -> None:
+            if self._rooms.get(room.session.id) is not room:
+                return
             # The newer changes that have come meanwhile are saved with it.
             room.effects = effects + room.effects
             self._work_off(room)
@@ -379,16 +494,18 @@ class Runner:
         match effect:
             case Send(connection=connection, message=message):
                 if (link := self._links.get(connection)) is not None:
-                    link.send(text_frame(encode(message)))
+                    is_welcome = isinstance(message, Welcome)
+                    send = link.welcome if is_welcome else link.send
+                    send(text_frame(encode(message)))
                     self.stats.frames_out += 1
             case Broadcast(message=message, omit=omit):
                 self._broadcast(room, message, omit)
             case Attach(connection=connection, member_id=member_id):
                 if (link := self._links.get(connection)) is not None:
-                    room.audience[connection] = link
-                    self.stats.members += 1
-                    self.stats.joins += 1
-                    link.attach(room.session, member_id)
+                    if room.audience.add(link):
+                        self.stats.members += 1
+                        self.stats.joins += 1
+                    link.attach(room.session.id, member_id)
             case BroadcastList():
                 self._pace_list(room)
             case Detach(connection=connection):
@@ -414,9 +531,7 @@ class Runner:
         self, room: _Room, message: Announcement, omit: ConnectionId | None
     ) -> None:
         frame = text_frame(encode(message))
-        for connection, link in room.audience.items():
-            if connection != omit:
-                link.send(frame)
+        room.audience.send(room.session.id, frame, omit)
         self.stats.frames_out += len(room.audience) - (omit in room.audience)
         self._count(message)
         for observer in tuple(room.observers):
@@ -427,7 +542,7 @@ class Runner:
             self.stats.leaves[message.reason or LeaveReason.LEFT] += 1
 
     def _detach(self, room: _Room, connection: ConnectionId) -> Link | None:
-        if room.audience.pop(connection, None) is not None:
+        if room.audience.discard(connection) is not None:
             self.stats.members -= 1
         return self._links.pop(connection, None)
 
@@ -441,9 +556,9 @@ class Runner:
             room.list_timer = None
             if room.session.ended:
                 return
-            if room.busy:
+            if room.busy or not self._store.is_sure:
                 # What the list would show is not saved yet: after it is.
-                room.effects.append(BroadcastList())
+                self._commit(room.session, [BroadcastList()])
                 return
             size = room.session.member_count
             pace_s = min(size * len(room.audience) * LIST_COST_S, MAX_LIST_PACE_S)
@@ -467,8 +582,9 @@ class Runner:
 
         def dead() -> None:
             self._probes.pop(connection, None)
-            now = self._clock.now()
-            self._commit(session, session.unanswered(connection, now))
+            if not session.ended:
+                now = self._clock.now()
+                self._commit(session, session.unanswered(connection, now))
 
         if (earlier := self._probes.pop(connection, None)) is not None:
             earlier.cancel()
@@ -483,6 +599,7 @@ class Runner:
         session = room.session
         del self._rooms[session.id]
         self.registry.forget(session)
+        self._store.forget(session.id)
         self.stats.sessions_closed += 1
         log.info("session_closed", session=session.id)
 

@@ -11,13 +11,19 @@ from typing import TYPE_CHECKING, Final, Self
 from loudsync.address import base_url, join_link
 from loudsync.core import Registry
 from loudsync.discovery.interfaces import is_every_network
-from loudsync.errors import LoudSyncError, PortInUse, StartFailed
+from loudsync.errors import InvalidSetting, LoudSyncError, PortInUse, StartFailed
 from loudsync.protocol import CloseCode
 from loudsync.server.addresses import ProxyTrust
 from loudsync.server.advertising import Advertiser
 from loudsync.server.clock import Clock, SystemClock
+from loudsync.server.clustering import Cluster, ClusterSessions
 from loudsync.server.connection import ServerConnection, Surroundings
-from loudsync.server.creation import DEFAULT_HOST_NAME, new_token, session_spec
+from loudsync.server.creation import (
+    DEFAULT_HOST_NAME,
+    new_token,
+    open_session,
+    session_spec,
+)
 from loudsync.server.front_door import FrontDoor
 from loudsync.server.hosting import HostedSession
 from loudsync.server.late_http import LateHttp
@@ -70,6 +76,9 @@ class SessionServer:
         store: Where sessions are kept; by default in memory.
         clock: What time it is; by default the system's.
         advertise: Announce listed sessions on the local network, over mDNS.
+        cluster: Be one node of many, a ``loudsync.cluster.ClusterNode``, that
+            together are one service; it brings the store.
+        share_port: Listen beside other processes that do so too, on Linux.
 
     Attributes:
         settings: As given.
@@ -85,12 +94,18 @@ class SessionServer:
         store: SessionStore | None = None,
         clock: Clock | None = None,
         advertise: bool = False,
+        cluster: Cluster | None = None,
+        share_port: bool = False,
     ) -> None:
+        if cluster is not None and store is not None:
+            raise InvalidSetting("store", "is the cluster's; give one of both")
         self.settings = settings or ServerSettings()
         self._host = host
         self._port = port
         self._tls = tls
-        self._store = store or MemoryStore()
+        self._cluster = cluster
+        self._share_port = share_port
+        self._store = cluster.store if cluster is not None else store or MemoryStore()
         self._clock = clock
         self._advertise = advertise
         self._parts: _Parts | None = None
@@ -130,19 +145,30 @@ class SessionServer:
             undo.push_async_callback(self._store.close)
             parts.runner.restore(self._store.load())
             undo.push_async_callback(parts.http.stop)
+            if self._cluster is not None:
+                undo.push_async_callback(self._cluster.stop)
+                await self._cluster.start()
             try:
-                await parts.listener.start(self._host, self._port)
+                await parts.listener.start(
+                    self._host, self._port, share_port=self._share_port
+                )
             except (OSError, ValueError) as fault:
                 raise _why_not_listening(self._host, self._port, fault) from None
             self._port = parts.listener.port
             undo.pop_all()
         return parts
 
-    async def stop(self, reason: str = SHUTDOWN_REASON) -> None:
+    async def stop(
+        self, reason: str = SHUTDOWN_REASON, *, close_sessions: bool = False
+    ) -> None:
         """Close every session, give everybody a moment to read it, then end.
 
         With a store that outlives the process the sessions stay in it instead,
-        and connections are closed with 1012 ("service restart").
+        and connections are closed with 1012 ("service restart"). In a cluster
+        other nodes go on with the sessions, and connections end a few at a time.
+
+        Args:
+            close_sessions: Close the sessions all the same.
 
         Nothing of the server is left afterwards. A second call does nothing.
         Cancelled while it waits, it drops what is still open and ends.
@@ -155,10 +181,12 @@ class SessionServer:
         parts.liveness.stop()
         goodbye = asyncio.create_task(parts.stop_advertising())
         try:
-            if self._store.outlives_process:
-                parts.runner.disconnect_all(CloseCode.SERVICE_RESTART, reason)
-            else:
+            if close_sessions or not self._store.outlives_process:
                 await parts.runner.close_all(reason)
+            elif self._cluster is not None:
+                await self._cluster.leave(reason)
+            else:
+                parts.runner.disconnect_all(CloseCode.SERVICE_RESTART, reason)
             parts.close_newcomers()
             await parts.wait_until_empty(self.settings.shutdown_grace_s)
         finally:
@@ -166,6 +194,8 @@ class SessionServer:
                 # Each of them, last first, even where one is cancelled.
                 last.push_async_callback(asyncio.wait, {goodbye})
                 last.push_async_callback(self._store.close)
+                if self._cluster is not None:
+                    last.push_async_callback(self._cluster.stop)
                 last.push_async_callback(parts.listener.wait_closed)
                 last.push_async_callback(parts.http.stop)
                 last.callback(parts.door.shut)
@@ -248,7 +278,6 @@ class SessionServer:
         runner = self._running.runner
         token = new_token() if remote_host else None
         spec = session_spec(
-            runner.registry,
             name,
             host_name=host_name,
             max_members=max_members,
@@ -256,7 +285,9 @@ class SessionServer:
             listed=listed,
             token=token,
         )
-        session = await runner.create(spec)
+        is_drawn = session_id is None
+        spec = await open_session(runner, spec, id_was_drawn=is_drawn)
+        session = runner.registry.find(spec.id)
         return HostedSession(runner, session, join_link(self.url, session.id), token)
 
     def sessions(self) -> list[HostedSession]:
@@ -302,7 +333,13 @@ class _Parts:
             settings,
             self.stats,
         )
-        self.around = Surroundings(self.runner, clock, settings, self.stats)
+        cluster = server._cluster  # noqa: SLF001
+        self.sessions: Runner | ClusterSessions = (
+            self.runner
+            if cluster is None
+            else cluster.attach(self.runner, clock, lambda: server.url)
+        )
+        self.around = Surroundings(self.sessions, clock, settings, self.stats)
         self.liveness = Liveness(self.around)
         self.http = LateHttp(self._load_http)
         self.door = FrontDoor(
@@ -322,15 +359,19 @@ class _Parts:
         from loudsync.server.metrics import Metrics
 
         server = self._server
+        cluster = server._cluster  # noqa: SLF001  # its own parts
         return HttpApi(
+            self.sessions,
             self.around,
             Metrics(
                 self.stats,
                 self.registry,
                 lambda: len(self.door.visitors),
-                lambda: server._store.has_room,  # noqa: SLF001  # its own parts
+                lambda: server._store.has_room,  # noqa: SLF001
+                cluster.metrics if cluster is not None else None,
             ),
-            is_ready=lambda: self.door.is_open,
+            is_ending=lambda: not self.door.is_open,
+            trouble=lambda: cluster.trouble if cluster is not None else "",
             base_url=lambda: server.url,
             is_secure=server.is_secure,
         )

@@ -38,6 +38,7 @@ class SqliteStore:
     """
 
     outlives_process: Final = True
+    is_sure: Final = True
 
     def __init__(self, path: Path) -> None:
         self._file = StateFile(path)
@@ -51,6 +52,10 @@ class SqliteStore:
     @property
     def has_room(self) -> bool:
         """Whether new sessions and seats can be kept: the reserve is whole."""
+        return self._has_room
+
+    def has_room_for(self, session_id: SessionId) -> bool:  # noqa: ARG002
+        """Tell whether new seats can be kept: every session is in the one file."""
         return self._has_room
 
     def load(self) -> list[SessionRecord]:
@@ -86,6 +91,9 @@ class SqliteStore:
             # It begins in the loop's next turn: this turn's changes share it.
             self._writing = asyncio.get_running_loop().create_task(self._write())
         return saving.saved
+
+    def forget(self, session_id: SessionId) -> None:
+        """Do nothing: it is deleted already."""
 
     async def close(self) -> None:
         """Finish what is to be written, then let the file go."""
