@@ -1,0 +1,58 @@
+"""A session as all nodes keep it: whose it is and how it stands, in one value.
+
+Both change together or not at all: that is what makes a takeover safe.
+"""
+
+import zlib
+from typing import Final
+
+import msgspec
+
+from loudsync.core import SessionRecord
+
+_PLAIN: Final = b"\x01"
+_PACKED: Final = b"\x02"
+"""The first byte tells how the rest is written; a later version adds its own."""
+
+_WORTH_PACKING: Final = 32 * 1024
+"""Large sessions are mostly field names; a small one costs more time than it saves."""
+
+
+class Kept(msgspec.Struct, frozen=True, array_like=True):
+    """The value under a session's id.
+
+    Attributes:
+        owner: The id of the node that decides about it, or ``NOBODY``. A node's
+            id is never used again, and it has one write under way at most: a
+            value with its own name is its own last write.
+    """
+
+    owner: str
+    record: SessionRecord
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Kept).decode
+
+
+def encode_kept(kept: Kept) -> bytes:
+    """Return the value to keep."""
+    plain = _encode(kept)
+    if len(plain) < _WORTH_PACKING:
+        return _PLAIN + plain
+    return _PACKED + zlib.compress(plain, 1)
+
+
+def decode_kept(value: bytes) -> Kept:
+    """Read a value.
+
+    Raises:
+        msgspec.MsgspecError, zlib.error, ValueError: It is no value of ours.
+    """
+    match value[:1]:
+        case b"\x01":
+            return _decode(value[1:])
+        case b"\x02":
+            return _decode(zlib.decompress(value[1:]))
+        case _:
+            raise ValueError("written by another version of LoudSync")

@@ -1,0 +1,241 @@
+"""The owner's side: takes what edges ask to the runner.
+
+A batch is answered once all it asked for is saved and said. One that comes a
+second time, because its answer was lost, is not carried out again.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from loudsync.cluster.bus import Bus
+from loudsync.cluster.channels import EdgeChannel, RemoteLink
+from loudsync.cluster.identity import Identity, NodeNumber, node_of
+from loudsync.cluster.store import ClusterStore
+from loudsync.cluster.wire import (
+    AliveOp,
+    Answer,
+    AskOp,
+    Batch,
+    ClaimAsked,
+    CloseAsked,
+    Ending,
+    EndOp,
+    ExpelOp,
+    JoinOp,
+    KickAsked,
+    LatencyOp,
+    ListAsked,
+    Outcome,
+    ReturnOp,
+    decode_op,
+    decode_request,
+    encode,
+    owner_subject,
+)
+from loudsync.core import ConnectionId
+from loudsync.errors import Refused, SessionNotFound
+from loudsync.protocol import CloseCode, SessionId
+from loudsync.server.access import Link
+from loudsync.server.clock import Clock
+from loudsync.server.runner import Runner
+from loudsync.server.store import SessionLost
+
+_NS_PER_MS = 1_000_000
+
+_DONE = encode(Answer(Outcome.DONE))
+_NOT_MINE = encode(Answer(Outcome.NOT_MINE))
+_BUSY = encode(Answer(Outcome.BUSY))
+
+Answering = Callable[[bytes], None]
+
+
+class Owner:
+    """Answers edges for the sessions that this node owns.
+
+    Args:
+        claim: Makes sessions this node's that another hands over.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        me: Identity,
+        runner: Runner,
+        store: ClusterStore,
+        clock: Clock,
+        claim: Callable[[list[SessionId]], None],
+    ) -> None:
+        self._bus = bus
+        self._me = me
+        self._runner = runner
+        self._store = store
+        self._clock = clock
+        self._claim = claim
+        self._channels: dict[NodeNumber, EdgeChannel] = {}
+        self._probes: dict[ConnectionId, Callable[[], None]] = {}
+        self._taken: dict[tuple[NodeNumber, SessionId], int] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Begin to answer."""
+        await self._bus.subscribe(owner_subject(self._me.number), self._asked)
+
+    async def stop(self) -> None:
+        """Answer nobody any more."""
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    # --- Edges ------------------------------------------------------------------
+
+    def link(self, connection: ConnectionId, session_id: SessionId) -> RemoteLink:
+        """Return the way to a connection on another node."""
+        edge = node_of(connection)
+        channel = self._channels.get(edge)
+        if channel is None:
+            channel = self._channels[edge] = EdgeChannel(
+                self._bus, self._me.number, edge, self._store.epoch_of
+            )
+        return RemoteLink(connection, session_id, channel, self._probed)
+
+    def sent(self) -> dict[NodeNumber, int]:
+        """Return how many deliveries each edge was sent."""
+        return {edge: channel.sent for edge, channel in self._channels.items()}
+
+    def edge_gone(self, edge: NodeNumber) -> None:
+        """Let the seats wait whose connections hung on a node that is gone."""
+        for key in [key for key in self._taken if key[0] == edge]:
+            del self._taken[key]
+        now_ns = self._clock.monotonic_ns()
+        for session in self._runner.registry:
+            for connection in session.connections():
+                if node_of(connection) == edge:
+                    link = self.link(connection, session.id)
+                    self._runner.dropped(link, session.id, now_ns)
+
+    def forget(self, session_id: SessionId) -> None:
+        """Forget what was asked of a session that this node has lost.
+
+        What was not saved may be asked again, should it be this node's again.
+        """
+        for key in [key for key in self._taken if key[1] == session_id]:
+            del self._taken[key]
+
+    def _probed(self, connection: ConnectionId, on_alive: Callable[[], None]) -> None:
+        self._probes[connection] = on_alive
+
+    # --- Requests -----------------------------------------------------------------
+
+    def _asked(self, payload: bytes, answer: Answering) -> None:
+        request = decode_request(payload)
+        match request:
+            case ClaimAsked(session_ids=session_ids):
+                self._claim(session_ids)
+                answer(_DONE)
+            case _ if not self._store.is_sure:
+                answer(_BUSY)
+            case Batch():
+                self._take(request, answer)
+            case KickAsked(session_id=session_id, member_id=member_id, reason=reason):
+                work = self._runner.kick(session_id, member_id, reason)
+                self._soon(_answered(work, answer))
+            case CloseAsked(session_id=session_id, reason=reason):
+                work = self._runner.close(session_id, reason)
+                self._soon(_answered(work, answer))
+            case ListAsked():
+                listed = [s.summary() for s in self._runner.registry.listed()]
+                answer(encode(Answer(Outcome.DONE, listed)))
+
+    def _take(self, batch: Batch, answer: Answering) -> None:
+        session_id = batch.session_id
+        if session_id not in self._runner.registry:
+            answer(_NOT_MINE)
+            return
+        key = (batch.edge, session_id)
+        if self._taken.get(key, 0) < batch.number:
+            self._taken[key] = batch.number
+            for op in batch.ops:
+                self.apply(session_id, decode_op(op), self.link)
+        self._soon(self._answer_when_saved(session_id, answer))
+
+    async def _answer_when_saved(
+        self, session_id: SessionId, answer: Answering
+    ) -> None:
+        try:
+            await self._runner.saved(session_id)
+        except SessionLost:
+            answer(_NOT_MINE)
+        else:
+            answer(_DONE)
+
+    def apply(
+        self,
+        session_id: SessionId,
+        op: object,
+        link_of: Callable[[ConnectionId, SessionId], Link],
+    ) -> None:
+        """Do what an edge asks, be it this node itself or another."""
+        runner = self._runner
+        match op:
+            case JoinOp():
+                link = link_of(op.connection, session_id)
+                runner.join(link, op.request, only_expected=op.only_expected)
+            case ReturnOp():
+                link = link_of(op.connection, session_id)
+                if not runner.come_back(link, op.request, op.member_id):
+                    link.close(CloseCode.SERVICE_RESTART, "Join again")
+            case AskOp():
+                link = link_of(op.connection, session_id)
+                runner.request(link, session_id, op.request)
+            case EndOp():
+                self._end(session_id, op, link_of(op.connection, session_id))
+            case ExpelOp():
+                link = link_of(op.connection, session_id)
+                runner.expel(link, session_id, op.reason)
+            case LatencyOp():
+                link = link_of(op.connection, session_id)
+                runner.measured(link, session_id, op.latency_ms)
+            case AliveOp():
+                if (on_alive := self._probes.pop(op.connection, None)) is not None:
+                    on_alive()
+
+    def _end(self, session_id: SessionId, op: EndOp, link: Link) -> None:
+        runner = self._runner
+        match op.ending:
+            case Ending.LEFT:
+                runner.left(link, session_id)
+            case Ending.FAULTED:
+                runner.faulted(link, session_id)
+            case Ending.SILENT:
+                runner.silent(link, session_id)
+            case Ending.DROPPED:
+                now_ns = self._clock.monotonic_ns()
+                heard_ns = now_ns - op.heartbeat_age_ms * _NS_PER_MS
+                runner.dropped(link, session_id, heard_ns)
+
+    def _soon(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+async def _answered(work: Coroutine[Any, Any, None], answer: Answering) -> None:
+    try:
+        await work
+    except (SessionLost, SessionNotFound):
+        answer(_NOT_MINE)
+    except Refused as refusal:
+        answer(
+            encode(
+                Answer(
+                    Outcome.REFUSED,
+                    code=refusal.code,
+                    message=refusal.message,
+                    details=refusal.details,
+                )
+            )
+        )
+    else:
+        answer(_DONE)

@@ -1,0 +1,236 @@
+"""Sessions kept by NATS: every change is written by compare-and-set, then said.
+
+Whoever wrote a session's key last owns it. A write that finds another revision
+than its own last one has lost the session, unless that revision is its own too:
+a write whose answer was lost.
+"""
+
+import asyncio
+from typing import Final
+
+from loudsync.cluster.buckets import Bucket, WrongRevision
+from loudsync.cluster.bus import Bus, Unreachable
+from loudsync.cluster.identity import Identity
+from loudsync.cluster.kept import Kept, decode_kept, encode_kept
+from loudsync.cluster.lease import Lease
+from loudsync.core import Session, SessionRecord
+from loudsync.errors import StorageFull
+from loudsync.protocol import SessionId
+from loudsync.server.logs import get_logger
+from loudsync.server.store import SessionLost
+
+log = get_logger("cluster")
+
+_RETRY_S: Final = 0.1
+
+_MOST_OF_A_MESSAGE: Final = 0.9
+"""How much of what NATS takes a session may fill before it gets no more seats."""
+
+
+class _Held:
+    """A session that this node owns.
+
+    Attributes:
+        epoch: The revision at which it came to be this node's; 0: not yet.
+        revision: Its key's latest revision that is known here.
+        written: What of the session is under it: the session's own revision.
+        bytes: How large it was when it was written last.
+    """
+
+    __slots__ = ("bytes", "epoch", "revision", "written")
+
+    def __init__(self, revision: int = 0) -> None:
+        self.epoch = self.revision = revision
+        self.written = -1
+        self.bytes = 0
+
+
+class ClusterStore:
+    """Keeps this node's sessions in NATS; ``SessionStore`` of its runner."""
+
+    outlives_process: Final = True
+    has_room: Final = True
+
+    def __init__(self, me: Identity) -> None:
+        self._me = me
+        self._held: dict[SessionId, _Held] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._bus: Bus
+        self._bucket: Bucket
+        self._lease: Lease
+
+    def connect(self, bus: Bus, bucket: Bucket, lease: Lease) -> None:
+        """Learn where sessions are kept, before the first is."""
+        self._bus, self._bucket, self._lease = bus, bucket, lease
+
+    # --- SessionStore ---------------------------------------------------------
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether nobody can have taken this node's sessions over unseen."""
+        return self._lease.is_sure
+
+    def has_room_for(self, session_id: SessionId) -> bool:
+        """Tell whether a session with one more seat can still be written."""
+        held = self._held.get(session_id)
+        limit = self._bus.max_payload_bytes * _MOST_OF_A_MESSAGE
+        return held is None or held.bytes < limit
+
+    def load(self) -> list[SessionRecord]:
+        """Return nothing: sessions are claimed one by one."""
+        return []
+
+    def save(self, session: Session) -> "asyncio.Future[None] | None":
+        """Write what changed; where this node is unsure, wait until it is sure."""
+        session.drop_changes()
+        held = self._held.setdefault(session.id, _Held())
+        is_written = not session.ended and held.written == session.revision
+        if is_written and self.is_sure:
+            return None
+        loop = asyncio.get_running_loop()
+        saving: asyncio.Future[None] = loop.create_future()
+        task = loop.create_task(self._save(session, held, saving))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return saving
+
+    def forget(self, session_id: SessionId) -> None:
+        """Know nothing more of a session that is over, or another node's."""
+        self._held.pop(session_id, None)
+
+    async def close(self) -> None:
+        """Give up what isn't written yet."""
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    # --- For the rest of the cluster's code -----------------------------------
+
+    def epoch_of(self, session_id: SessionId) -> int:
+        """Return since which revision a session is this node's; 0: it isn't."""
+        held = self._held.get(session_id)
+        return 0 if held is None else held.epoch
+
+    async def claim(
+        self, session_id: SessionId, record: SessionRecord, last: int
+    ) -> int:
+        """Make a session this node's, if its revision is still ``last``.
+
+        Raises:
+            WrongRevision: Another node was faster, or its owner lives.
+            Unreachable: Nobody knows; look at it again.
+        """
+        value = encode_kept(Kept(self._me.id, record))
+        revision = await self._bucket.write(session_id, value, last)
+        self._held[session_id] = _Held(revision)
+        return revision
+
+    async def release(
+        self, session_id: SessionId, record: SessionRecord, owner: str
+    ) -> bool:
+        """Say whose a session is that was this node's; tell whether it could be.
+
+        Raises:
+            Unreachable: Nobody knows; it stays with who has it.
+        """
+        held = self._held.pop(session_id, None)
+        if held is None or not held.revision:
+            return False
+        try:
+            value = encode_kept(Kept(owner, record))
+            await self._bucket.write(session_id, value, held.revision)
+        except WrongRevision:
+            return False
+        return True
+
+    async def verify(self, session_id: SessionId) -> bool:
+        """Look whether a session is still this node's.
+
+        One that NATS has lost with its disk is this node's: it knows it best.
+
+        Raises:
+            Unreachable: It can't be found out now.
+        """
+        held = self._held.get(session_id)
+        if held is None or not held.epoch:
+            return True  # it is being created: its first write will tell
+        return await self._is_mine(session_id, held)
+
+    # --- Parts of the above -----------------------------------------------------
+
+    async def _save(
+        self, session: Session, held: _Held, saving: "asyncio.Future[None]"
+    ) -> None:
+        try:
+            while True:
+                await self._lease.until_sure()
+                try:
+                    await self._write(session, held)
+                except Unreachable as fault:
+                    log.debug("write_unsure", session=session.id, error=str(fault))
+                    await asyncio.sleep(_RETRY_S)
+                except WrongRevision:
+                    if not await self._is_still_mine(session, held):
+                        if self._held.get(session.id) is held:
+                            del self._held[session.id]
+                        saving.set_exception(SessionLost(session.id))
+                        return
+                else:
+                    saving.set_result(None)
+                    return
+        except asyncio.CancelledError:
+            saving.cancel()
+            raise
+        except Exception as fault:
+            log.exception("save_failed", session=session.id)
+            saving.set_exception(fault)
+
+    async def _write(self, session: Session, held: _Held) -> None:
+        if session.ended:
+            if held.revision:
+                await self._bucket.end(session.id, held.revision)
+            return
+        if held.written == session.revision:
+            return
+        written = session.revision
+        value = encode_kept(Kept(self._me.id, session.record()))
+        if len(value) > self._bus.max_payload_bytes:
+            log.error(
+                "session_too_large",
+                session=session.id,
+                bytes=len(value),
+                advice="raise max_payload of the NATS servers",
+            )
+            raise StorageFull
+        held.revision = await self._bucket.write(session.id, value, held.revision)
+        held.epoch = held.epoch or held.revision
+        held.written = written
+        held.bytes = len(value)
+
+    async def _is_still_mine(self, session: Session, held: _Held) -> bool:
+        while True:
+            try:
+                return await self._is_mine(session.id, held, ends=session.ended)
+            except Unreachable:
+                await asyncio.sleep(_RETRY_S)
+                await self._lease.until_sure()
+
+    async def _is_mine(
+        self, session_id: SessionId, held: _Held, *, ends: bool = False
+    ) -> bool:
+        entry = await self._bucket.read(session_id)
+        if entry is None or entry.value is None:
+            if ends:
+                held.revision = 0  # it is ended already
+                return True
+            if entry is not None and held.epoch:
+                return False  # another node has ended it
+            # A new session where one has ended, or all that NATS had is lost.
+            held.revision = 0 if entry is None else entry.revision
+            held.written = -1
+            return True
+        if decode_kept(entry.value).owner != self._me.id:
+            return False
+        held.revision = entry.revision
+        return True
