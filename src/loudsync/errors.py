@@ -130,6 +130,48 @@ class VersionMismatch(Refused):
     code = "version_mismatch"
 
 
+def refusal_of(code: str, message: str, details: dict[str, Any] | None) -> Refused:
+    """Rebuild what was raised where a message was refused: class, text, details.
+
+    A code that this version does not know becomes a ``Refused`` that carries
+    it, so that a later 1.x server can still be understood.
+
+    Source: protocol v1.0, "8. ERROR".
+    """
+    if code == InvalidMessage.code:
+        return _invalid_message(message, details)
+    refusal = _REFUSALS.get(code, Refused)(message, details)
+    refusal.code = code
+    return refusal
+
+
+def _invalid_message(message: str, details: dict[str, Any] | None) -> InvalidMessage:
+    said = details or {}
+    path, reason = said.get("path"), said.get("reason")
+    invalid = InvalidMessage(
+        path if isinstance(path, str) else "$",
+        reason if isinstance(reason, str) else message,
+    )
+    # What the server said, not what its parts would read like here.
+    invalid.args = (message,)
+    invalid.message = message
+    invalid.details = details
+    return invalid
+
+
+_REFUSALS: Final[dict[str, type[Refused]]] = {
+    refusal.code: refusal
+    for refusal in (
+        SessionNotFound,
+        SessionFull,
+        AlreadyJoined,
+        Unauthorized,
+        VersionMismatch,
+    )
+}
+"""Which exception stands for which code; ``invalid_message`` has its own shape."""
+
+
 class Unavailable(LoudSyncError):
     """The sessions of a cluster can't be reached now; they may be later."""
 

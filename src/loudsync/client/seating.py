@@ -4,8 +4,7 @@ import logging
 from typing import NamedTuple
 
 from loudsync.client.connection import Connection
-from loudsync.client.refusals import to_refusal
-from loudsync.errors import ConnectionFailed
+from loudsync.errors import ConnectionFailed, refusal_of
 from loudsync.protocol import (
     Error,
     Join,
@@ -68,7 +67,7 @@ async def _wait_for_welcome(connection: Connection) -> Welcome:
             case Welcome() as welcome:
                 return welcome
             case Error() as error:
-                raise to_refusal(error)
+                raise refusal_of(error.code, error.message, error.details)
             case Kicked() | SessionClosed() as end:
                 raise EndedWhileJoining(connection.url, end)
             case other:

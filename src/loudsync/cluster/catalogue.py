@@ -7,12 +7,12 @@ from typing import Final
 from loudsync.cluster.buckets import Bucket
 from loudsync.cluster.bus import Bus, NoResponder, Unreachable
 from loudsync.cluster.claims import Claims
-from loudsync.cluster.edge import refusal_of
 from loudsync.cluster.identity import Identity, NodeNumber
 from loudsync.cluster.kept import decode_kept
 from loudsync.cluster.lease import Lease
 from loudsync.cluster.peers import Peers
 from loudsync.cluster.wire import (
+    NO_MEMBER,
     Answer,
     CloseAsked,
     KickAsked,
@@ -24,8 +24,14 @@ from loudsync.cluster.wire import (
     owner_subject,
 )
 from loudsync.core import SessionRecord, SessionSpec, SessionSummary
-from loudsync.errors import MemberNotFound, SessionNotFound, Unavailable
-from loudsync.protocol import ErrorCode, MemberId, SessionId
+from loudsync.errors import (
+    MemberNotFound,
+    SessionExists,
+    SessionNotFound,
+    Unavailable,
+    refusal_of,
+)
+from loudsync.protocol import MemberId, SessionId
 from loudsync.server.creation import may_exist
 from loudsync.server.runner import Runner
 from loudsync.server.store import SessionLost
@@ -68,6 +74,8 @@ class Catalogue:
         """
         if not self._lease.is_sure:
             raise _unavailable()
+        if self._claims.is_claiming(spec.id):
+            raise SessionExists(spec.id)
         try:
             async with asyncio.timeout(self._patience_s):
                 await self._runner.create(spec)
@@ -117,7 +125,7 @@ class Catalogue:
         asked = KickAsked(session_id, member_id, reason)
         answer = await self._do(session_id, asked, kick_here)
         if answer is not None and answer.outcome is Outcome.REFUSED:
-            if answer.code == ErrorCode.INVALID_MESSAGE and member_id in answer.message:
+            if answer.code == NO_MEMBER:
                 raise MemberNotFound(member_id)
             raise refusal_of(answer.code, answer.message, answer.details)
 

@@ -113,6 +113,10 @@ class Claims:
 
     # --- Claiming ---------------------------------------------------------------
 
+    def is_claiming(self, session_id: SessionId) -> bool:
+        """Tell whether a session is about to be this node's."""
+        return session_id in self._claiming
+
     def claim_soon(self, session_ids: Iterable[SessionId], reason: str) -> None:
         """Claim these sessions, if they are anybody's to claim."""
 
@@ -208,7 +212,10 @@ class Claims:
         try:
             edges = {node_of(s.connection) for s in kept.record.seats if s.connection}
             gone = {edge for edge in edges if not await self._peers.is_there(edge)}
-            await self._until_sure()
+            if not self._store.is_sure:
+                raise Unreachable("this node is not sure of itself")
+            if session_id in self._runner.registry:
+                return  # somebody opens one of this id, and will find that it is taken
             epoch = await self._store.claim(session_id, kept.record, entry.revision)
             self._take_over(kept, epoch, gone, reason)
         except WrongRevision:
@@ -248,10 +255,6 @@ class Claims:
         await self._runner.close(session_id, HOST_LOST)
 
     # --- Parts of the above -------------------------------------------------------
-
-    async def _until_sure(self) -> None:
-        if not self._store.is_sure:
-            raise Unreachable("this node is not sure of itself")
 
     async def _all(
         self, claim: Callable[[_ItemT], Awaitable[None]], items: list[_ItemT]

@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, assert_never
+from typing import Final, assert_never
 
 import msgspec
 
@@ -52,6 +52,8 @@ from loudsync.errors import (
     Refused,
     SessionFull,
     SessionNotFound,
+    Unauthorized,
+    refusal_of,
 )
 from loudsync.protocol import (
     CloseCode,
@@ -66,6 +68,7 @@ from loudsync.server.access import Link, MemberRequest
 from loudsync.server.clock import Clock, Timer
 from loudsync.server.creation import may_exist
 from loudsync.server.frames import text_frame
+from loudsync.server.guesses import TOO_MANY_GUESSES
 from loudsync.server.logs import get_logger
 from loudsync.server.runner import Runner
 
@@ -460,6 +463,9 @@ class Edge:
                 batch = session.take_batch()
                 if not await self.bring(session, batch):
                     self._is_over(session)
+        except Exception:
+            log.exception("session_stuck", session=session.id)
+            raise
         finally:
             session.work = None
             if self._sessions.get(session.id) is session:
@@ -477,7 +483,10 @@ class Edge:
         closed = SessionClosed(timestamp_ms=self._clock.unix_ms())
         frame = text_frame(encode_message(closed))
         for link in list(session.links.values()):
-            if link.member_id is None:
+            if link.member_id is None and link.only_expected:
+                # Who has guessed too much must not learn that this was wrong, too.
+                link.refuse_join(Unauthorized(TOO_MANY_GUESSES))
+            elif link.member_id is None:
                 link.refuse_join(
                     SessionNotFound(f"No session has the id {session.id!r}")
                 )
@@ -693,14 +702,6 @@ class _EndedLink:
 
     def refuse_join(self, refusal: Refused) -> None:
         """Do nothing."""
-
-
-def refusal_of(code: str, message: str, details: dict[str, Any] | None) -> Refused:
-    """Return what another node refused with."""
-    kind = SessionNotFound if code == SessionNotFound.code else Refused
-    refusal = kind(message, details)
-    refusal.code = code
-    return refusal
 
 
 def _unavailable() -> SessionFull:

@@ -6,6 +6,7 @@ nothing more about them, refusals included, until it has looked.
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -13,7 +14,7 @@ from typing import Final
 from loudsync.cluster.buckets import Bucket
 from loudsync.cluster.bus import Unreachable
 from loudsync.core import NS_PER_S
-from loudsync.errors import LoudSyncError
+from loudsync.errors import StartFailed
 from loudsync.server.logs import get_logger
 
 log = get_logger("cluster")
@@ -57,6 +58,8 @@ class Lease:
         self._renewed_ns: int | None = None
         self._sure_ns = 0
         self._is_verified = False
+        self._doubted_ns = 0
+        self._verifying: asyncio.Task[None] | None = None
         self._sure = asyncio.Event()
         self._soon = asyncio.Event()
 
@@ -88,6 +91,7 @@ class Lease:
     def doubt(self) -> None:
         """Be unsure until it was looked whether all is as it was."""
         self._is_verified = False
+        self._doubted_ns = time.monotonic_ns()
         self._soon.set()
 
     async def start(self) -> None:
@@ -97,11 +101,20 @@ class Lease:
             Unreachable: NATS didn't take it.
         """
         self._sure_ns = int(_SURE_PART * self._bucket.ttl_s * NS_PER_S)
+        self._is_verified = True  # there is nothing yet to be wrong about
         await self._renew()
 
     async def keep(self) -> None:
         """Renew it again and again, until cancelled."""
         interval_s = _RENEWALS[self._bucket.replicas == 1]
+        try:
+            await self._keep(interval_s)
+        finally:
+            if self._verifying is not None:
+                self._verifying.cancel()
+
+    async def _keep(self, interval_s: float) -> None:
+        has_renewed = True
         while True:
             try:
                 async with asyncio.timeout(interval_s):
@@ -111,12 +124,18 @@ class Lease:
             self._soon.clear()
             if not self._is_fresh:
                 self._is_verified = False
+                self._doubted_ns = time.monotonic_ns()
             try:
                 await self._renew()
-            except LoudSyncError as fault:
-                log.warning("lease_not_renewed", age_s=self.age_s, error=str(fault))
+            except Unreachable as fault:
+                if has_renewed:
+                    age_s = round(self.age_s, 1)
+                    log.warning("lease_not_renewed", age_s=age_s, error=str(fault))
+                has_renewed = False
                 await asyncio.sleep(_RETRY_S)
                 self._soon.set()
+            else:
+                has_renewed = True
 
     async def release(self) -> None:
         """Give it up: others need not wait for its end.
@@ -134,13 +153,30 @@ class Lease:
             await self._bucket.put(self._key, self._value())
         except Unreachable:
             # The server may have lost its disk, and the bucket with it.
-            await self._bucket.prepare()
+            with contextlib.suppress(StartFailed):
+                await self._bucket.prepare()
             raise
-        was_sure = self._is_verified
         self._renewed_ns = started_ns
-        if not was_sure:
-            await self._verify()
-            self._is_verified = True
-            self.was_unsure_ns = time.monotonic_ns()
+        if self._verifying is None and not self._is_verified:
+            loop = asyncio.get_running_loop()
+            self._verifying = loop.create_task(self._become_sure())
         if self.is_sure:
             self._sure.set()
+
+    async def _become_sure(self) -> None:
+        """Look after the sessions while the lease goes on being renewed."""
+        try:
+            while not self._is_verified:
+                started_ns = time.monotonic_ns()
+                try:
+                    await self._verify()
+                except Unreachable as fault:
+                    log.debug("not_verified", error=str(fault))
+                    await asyncio.sleep(_RETRY_S)
+                    continue
+                # Only if it has lasted all the while, nobody came in between.
+                self._is_verified = self._doubted_ns < started_ns and self._is_fresh
+        finally:
+            self._verifying = None
+        self.was_unsure_ns = time.monotonic_ns()
+        self._sure.set()

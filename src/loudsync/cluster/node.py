@@ -29,12 +29,13 @@ from loudsync.cluster.wire import (
     owner_subject,
     ping_subject,
 )
-from loudsync.core import NS_PER_S
-from loudsync.errors import StartFailed
+from loudsync.core import NS_PER_S, Session
+from loudsync.errors import SessionNotFound, StartFailed
 from loudsync.protocol import CloseCode, SessionId
 from loudsync.server.clock import Clock
 from loudsync.server.logs import get_logger
 from loudsync.server.runner import Runner
+from loudsync.server.store import SessionLost
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
@@ -43,6 +44,9 @@ log = get_logger("cluster")
 
 _CLOSE_STEP_S: Final = 0.05
 """A leaving node closes a few of its connections each time."""
+
+_AT_ONCE: Final = 32
+"""Sessions that are looked after, or handed over, at once."""
 
 _LAST_WORDS_S: Final = 2.0
 """How long a leaving node waits until owners have heard of its connections' ends."""
@@ -71,6 +75,8 @@ class ClusterNode:
         self.store = ClusterStore(self._me)
         self._numbers = Numbers()
         self._is_draining = False
+        self._wishes: dict[NodeNumber, list[SessionId]] = {}
+        self._at_once = asyncio.Semaphore(_AT_ONCE)
         self._tasks: list[asyncio.Task[None]] = []
         self._parts: _Parts
 
@@ -124,8 +130,18 @@ class ClusterNode:
         self._is_draining = True
         parts.claims.may_claim = False
         parts.peers.say_alive()
-        await self._hand_over()
-        await self._close_connections(reason)
+        await asyncio.gather(*map(self._hand_over, parts.runner.registry))
+        for to, session_ids in self._wishes.items():
+            with contextlib.suppress(Unreachable, NoResponder):
+                await parts.bus.request(
+                    owner_subject(to),
+                    encode(ClaimAsked(session_ids)),
+                    self._settings.request_timeout_s,
+                )
+        has_heirs = bool(parts.peers.settled)
+        await self._close_connections(reason, self._settings.drain_s * has_heirs)
+        if not has_heirs:
+            return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LAST_WORDS_S):
                 while not parts.edge.is_idle:  # noqa: ASYNC110  # nothing tells
@@ -152,37 +168,32 @@ class ClusterNode:
         with contextlib.suppress(Unreachable):
             await self._parts.claims.claim_orphans("started")
 
-    async def _hand_over(self) -> None:
+    async def _hand_over(self, session: Session) -> None:
         parts = self._parts
-        wishes: dict[NodeNumber, list[SessionId]] = {}
-        for session in parts.runner.registry:
-            if session.spec.token_hash is None:
-                # Its host is this program, which ends.
-                await parts.runner.close(session.id, "")
-                continue
+        async with self._at_once:
+            with contextlib.suppress(SessionLost, SessionNotFound, TimeoutError):
+                async with asyncio.timeout(self._settings.request_timeout_s):
+                    if session.spec.token_hash is None:
+                        # Its host is this program, which ends.
+                        await parts.runner.close(session.id, "")
+                    # What is being written would overtake its release, or not.
+                    await parts.runner.saved(session.id)
             record = parts.runner.abandon(session.id)
             if record is None:
-                continue
+                return
             try:
                 was_mine = await parts.store.release(session.id, record, NOBODY)
             except Unreachable:
-                continue  # it is found as one of a node that is gone
-            to = parts.claims.preferred(session.id)
-            if was_mine and to is not None:
-                wishes.setdefault(to, []).append(session.id)
-            log.info("session_released", session=session.id, to=to and f"{to:08x}")
-        for to, session_ids in wishes.items():
-            with contextlib.suppress(Unreachable, NoResponder):
-                await parts.bus.request(
-                    owner_subject(to),
-                    encode(ClaimAsked(session_ids)),
-                    self._settings.request_timeout_s,
-                )
+                return  # it is found as one of a node that is gone
+        to = parts.claims.preferred(session.id)
+        if was_mine and to is not None:
+            self._wishes.setdefault(to, []).append(session.id)
+        log.info("session_released", session=session.id, to=to and f"{to:08x}")
 
-    async def _close_connections(self, reason: str) -> None:
+    async def _close_connections(self, reason: str, over_s: float) -> None:
         edge = self._parts.edge
         links = edge.links
-        steps = max(1, int(self._settings.drain_s / _CLOSE_STEP_S))
+        steps = max(1, int(over_s / _CLOSE_STEP_S))
         size = -(-len(links) // steps)
         while links:
             now, links = links[:size], links[size:]
@@ -237,7 +248,8 @@ class ClusterNode:
     def alive(self) -> Alive:
         """Return what it tells the others each second."""
         parts = self._parts
-        return Alive(self.status(), parts.owner.sent(), parts.edge.seen())
+        sent = {e: n for e, n in parts.owner.sent().items() if e in parts.peers}
+        return Alive(self.status(), sent, parts.edge.seen())
 
     # --- What happens to it ---------------------------------------------------------
 
@@ -254,14 +266,18 @@ class ClusterNode:
             Unreachable: NATS went away in between.
         """
         parts = self._parts
-        lost = 0
-        for session in parts.runner.registry:
-            if not await parts.store.verify(session.id):
-                lost += 1
-                parts.runner.abandon(session.id)
-                parts.store.forget(session.id)
-        if lost:
-            log.warning("sessions_lost", sessions=lost)
+
+        async def is_mine(session: Session) -> bool:
+            async with self._at_once:
+                if await parts.store.verify(session.id):
+                    return True
+            parts.runner.abandon(session.id)
+            parts.store.forget(session.id)
+            return False
+
+        kept = await asyncio.gather(*map(is_mine, parts.runner.registry))
+        if not all(kept):
+            log.warning("sessions_lost", sessions=kept.count(False))
 
     def session_lost(self, session_id: SessionId) -> None:
         """Another node decides about a session now: ask that one."""

@@ -13,6 +13,7 @@ from loudsync.cluster.channels import EdgeChannel, RemoteLink
 from loudsync.cluster.identity import Identity, NodeNumber, node_of
 from loudsync.cluster.store import ClusterStore
 from loudsync.cluster.wire import (
+    NO_MEMBER,
     AliveOp,
     Answer,
     AskOp,
@@ -34,7 +35,7 @@ from loudsync.cluster.wire import (
     owner_subject,
 )
 from loudsync.core import ConnectionId
-from loudsync.errors import Refused, SessionNotFound
+from loudsync.errors import MemberNotFound, Refused, SessionNotFound
 from loudsync.protocol import CloseCode, SessionId
 from loudsync.server.access import Link
 from loudsync.server.clock import Clock
@@ -227,15 +228,13 @@ async def _answered(work: Coroutine[Any, Any, None], answer: Answering) -> None:
     except (SessionLost, SessionNotFound):
         answer(_NOT_MINE)
     except Refused as refusal:
-        answer(
-            encode(
-                Answer(
-                    Outcome.REFUSED,
-                    code=refusal.code,
-                    message=refusal.message,
-                    details=refusal.details,
-                )
-            )
+        is_nobody = isinstance(refusal, MemberNotFound)
+        refused = Answer(
+            Outcome.REFUSED,
+            code=NO_MEMBER if is_nobody else refusal.code,
+            message=refusal.message,
+            details=refusal.details,
         )
+        answer(encode(refused))
     else:
         answer(_DONE)

@@ -39,6 +39,14 @@ _PINGED_AT_ONCE: Final = 3
 """Each node looks after the next few in a ring, so that the pings of all grow with
 the nodes and not with their square."""
 
+_MISSES: Final = {True: 2, False: 6}
+"""Pings in a row that nobody listens for, before a node is gone: on a single NATS
+server, and in a cluster, where one that has lost its server needs a moment to
+come back by another."""
+
+_PATIENCE_NS: Final = 2 * NS_PER_S
+"""After NATS was away the others come back one by one: nobody is gone until then."""
+
 _PING_TIMEOUT_S: Final = 0.5
 _SETTLE_S: Final = 0.3
 """How long a new node listens before it takes those it hasn't heard for gone."""
@@ -86,6 +94,7 @@ class Peers:
         self._on_gone = on_gone
         self._peers: dict[NodeNumber, Peer] = {}
         self._checking: set[NodeNumber] = set()
+        self._patient_until_ns = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
@@ -128,7 +137,7 @@ class Peers:
         """Look after the others, until cancelled."""
         while True:
             await asyncio.sleep(PING_INTERVAL_S)
-            if self._bus.is_connected:
+            if self._bus.is_connected and not self._is_patient:
                 await asyncio.gather(*map(self._ping, self._next_in_ring()))
                 self._look_for_frozen()
 
@@ -150,16 +159,25 @@ class Peers:
     def forgive(self) -> None:
         """Take everybody as heard of right now: it was us who could not hear."""
         now_ns = time.monotonic_ns()
+        self._patient_until_ns = now_ns + _PATIENCE_NS
         for peer in self._peers.values():
             peer.heard_ns = now_ns
             peer.missed = 0
+
+    @property
+    def _is_patient(self) -> bool:
+        return time.monotonic_ns() < self._patient_until_ns
+
+    @property
+    def _misses(self) -> int:
+        return _MISSES[self._leases.replicas == 1]
 
     # --- Whether one is there -------------------------------------------------
 
     async def is_there(self, node: NodeNumber) -> bool:
         """Find out whether a node is there that was not heard of, or in doubt.
 
-        One whose process has ended has nobody listening, twice in a row. One
+        One whose process has ended has nobody listening, time after time. One
         that listens and doesn't answer may be frozen: it is there until its
         lease has run out.
 
@@ -168,13 +186,15 @@ class Peers:
         """
         if node == self._me.number:
             return True
-        for _ in range(2):
+        for _ in range(self._misses):
             try:
                 answer = await self._bus.request(
                     ping_subject(node), b"", _PING_TIMEOUT_S
                 )
             except NoResponder:
-                await asyncio.sleep(PING_INTERVAL_S / 4)
+                if self._is_patient and node in self._peers:
+                    raise Unreachable("it is too early to tell") from None
+                await asyncio.sleep(PING_INTERVAL_S / 2)
                 continue
             except Unreachable:
                 if not self._bus.is_connected:
@@ -220,7 +240,7 @@ class Peers:
             if peer is None:
                 return
             peer.missed += 1
-            if peer.missed > 1:
+            if peer.missed >= self._misses:
                 self._bus.publish(GONE_SUBJECT, encode(Gone(node, by_itself=False)))
                 self._lose(node)
         except Unreachable:

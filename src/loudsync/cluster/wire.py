@@ -162,6 +162,10 @@ class Outcome(StrEnum):
     REFUSED = "refused"
 
 
+NO_MEMBER: Final = "member_not_found"
+"""The ``code`` of an answer about a member that nobody is; it has no other."""
+
+
 class Answer(msgspec.Struct, frozen=True, array_like=True):
     """An owner's answer; the last three tell what was refused."""
 

@@ -201,20 +201,6 @@ class Session:
             return self.is_host_token(request.token)
         return self._seating.of_device(device.id) is not None
 
-    def may_return(
-        self, request: Join, member_id: MemberId, connection: ConnectionId
-    ) -> bool:
-        """Tell whether a connection may go on with the seat that it had.
-
-        It may while the seat is its device's still, and no newer connection's.
-        """
-        seat = self._seating.of_member(member_id)
-        return (
-            seat is not None
-            and seat.device_id == request.device_info.id
-            and seat.connection in {None, connection}
-        )
-
     # --- Coming and going ---------------------------------------------------
 
     def join(
@@ -263,6 +249,33 @@ class Session:
             return self._challenge(seat, request, connection)
         device = request.device_info
         return self._admit(seat, device.id, device.name, connection, now)
+
+    def come_back(
+        self,
+        request: Join,
+        member_id: MemberId,
+        connection: ConnectionId,
+    ) -> Effects:
+        """Let a connection go on with the seat that it has been welcomed to.
+
+        It never ended, but whoever decided about the session before may have
+        thought so, or have said what did not reach it. It may go on while the
+        seat is its device's still, and no newer connection's.
+
+        Returns:
+            ``Attach`` and ``BroadcastList``; nothing where it may not.
+        """
+        seat = self._seating.of_member(member_id)
+        if (
+            seat is None
+            or seat.device_id != request.device_info.id
+            or seat.connection not in {None, connection}
+        ):
+            return []
+        if seat.connection is None:
+            self._seating.occupy(seat, connection, seat.device_id, seat.name)
+            self._deadlines.discard(member_id)
+        return [Attach(connection, member_id), BroadcastList()]
 
     def answered(self, old: ConnectionId) -> Effects:
         """Refuse whoever wants the seat of a connection that proved alive.

@@ -28,13 +28,18 @@ def _escaped(value: object) -> object:
 
 
 def formatter(
-    log_format: Literal["console", "json"], *, colors: bool
+    log_format: Literal["console", "json"], *, colors: bool, node: str = ""
 ) -> logging.Formatter:
     """Make what writes lines.
 
     Args:
         colors: Whether lines for people may have some.
+        node: What each line has as ``node``; empty: none has it.
     """
+
+    def add_node(_logger: object, _method: str, event: EventDict) -> EventDict:
+        return {**event, "node": node}
+
     renderers: list[Processor]
     if log_format == "json":
         renderers = [
@@ -52,7 +57,7 @@ def formatter(
             ),
         ]
     return structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=_SHARED,
+        foreign_pre_chain=[*_SHARED, add_node] if node else _SHARED,
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             *renderers,

@@ -30,13 +30,20 @@ def get_logger(name: str) -> Any:  # an adapter's type knows of no fields
     return _EventLogger(logging.getLogger(f"loudsync.{name}"))
 
 
-def configure_logs(log_format: LogFormat, level: int = logging.INFO) -> None:
-    """Print logs to standard error, for people or one JSON object a line."""
+def configure_logs(
+    log_format: LogFormat, level: int = logging.INFO, *, node: str = ""
+) -> None:
+    """Print logs to standard error, for people or one JSON object a line.
+
+    Args:
+        node: Says on each line which of several servers wrote it.
+    """
     # structlog brings rich with it, and programs with logs of their own need neither.
     from loudsync.server.log_lines import formatter
 
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(formatter(log_format, colors=sys.stderr.isatty()))
+    colors = sys.stderr.isatty()
+    handler.setFormatter(formatter(log_format, colors=colors, node=node))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)

@@ -335,21 +335,20 @@ class Runner:
     def come_back(self, link: Link, request: Join, member_id: MemberId) -> bool:
         """Let a connection go on with its seat that has heard its WELCOME.
 
-        Whatever it may have missed, it gets a MEMBER_LIST.
+        Everybody gets a MEMBER_LIST: it may have missed something, and others may
+        have been told that it is ``reconnecting``.
 
         Returns:
             Whether it may: the seat is its device's, and no newer connection's.
         """
         session = self._session(request.session_id)
-        if session is None or not session.may_return(request, member_id, link.id):
+        if session is None or session.ended:
             return False
-        try:
-            effects = session.join(request, link.id, self._clock.now())
-        except Refused:
-            return False
-        self._links[link.id] = link
-        self._commit(session, effects)
-        return True
+        effects = session.come_back(request, member_id, link.id)
+        if effects:
+            self._links[link.id] = link
+            self._commit(session, effects)
+        return bool(effects)
 
     def request(
         self, link: Link, session_id: SessionId, request: MemberRequest
@@ -456,9 +455,10 @@ class Runner:
         self, saving: "asyncio.Future[None]", room: _Room, effects: Effects
     ) -> None:
         def go_on(done: "asyncio.Future[None]") -> None:
+            error = None if done.cancelled() else done.exception()
             if done.cancelled() or self._rooms.get(room.session.id) is not room:
                 return  # the session was abandoned meanwhile
-            if isinstance(error := done.exception(), SessionLost):
+            if isinstance(error, SessionLost):
                 room.effects = effects + room.effects
                 self.abandon(room.session.id)
                 return

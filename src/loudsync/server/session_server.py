@@ -274,8 +274,9 @@ class SessionServer:
             SessionExists: The id is taken.
             TooManySessions: There are as many as there may be.
             StorageFull: The store has no room for it now.
+            Unavailable: The cluster's NATS is away.
         """
-        runner = self._running.runner
+        sessions, runner = self._running.sessions, self._running.runner
         token = new_token() if remote_host else None
         spec = session_spec(
             name,
@@ -286,7 +287,7 @@ class SessionServer:
             token=token,
         )
         is_drawn = session_id is None
-        spec = await open_session(runner, spec, id_was_drawn=is_drawn)
+        spec = await open_session(sessions, spec, id_was_drawn=is_drawn)
         session = runner.registry.find(spec.id)
         return HostedSession(runner, session, join_link(self.url, session.id), token)
 
