@@ -8,7 +8,8 @@ single server. From a connection inwards: ``edge`` takes what members ask;
 before a word of it is said; ``channels`` carries the words to other edges.
 ``lease`` tells whether a node may trust what it knows, ``peers`` who else is
 there. ``wire`` has all that nodes say to each other, ``kept`` what they keep.
-``bus`` and ``buckets`` are NATS; ``node`` is the whole.
+``bus`` and ``buckets`` are NATS; ``node`` is the whole, and ``catalogue`` what HTTP
+sees of it.
 """
 
 from typing import TYPE_CHECKING

@@ -17,6 +17,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 
+from loudsync.cluster.ending import end_tasks
 from loudsync.cluster.settings import ClusterSettings
 from loudsync.errors import LoudSyncError, StartFailed
 from loudsync.server.logs import get_logger
@@ -144,8 +145,7 @@ class Bus:
                     await self._idle.wait()
                     if self.is_connected:
                         await self._client.flush(_FLUSH_TIMEOUT_S)
-            self._writer.cancel()
-            await asyncio.wait({self._writer})
+            await end_tasks({self._writer})
             self._writer = None
         await self._close_client()
 

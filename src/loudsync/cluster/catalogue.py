@@ -11,6 +11,7 @@ from loudsync.cluster.identity import Identity, NodeNumber
 from loudsync.cluster.kept import decode_kept
 from loudsync.cluster.lease import Lease
 from loudsync.cluster.peers import Peers
+from loudsync.cluster.store import ClusterStore
 from loudsync.cluster.wire import (
     NO_MEMBER,
     Answer,
@@ -51,6 +52,7 @@ class Catalogue:
         bucket: Bucket,
         me: Identity,
         runner: Runner,
+        store: ClusterStore,
         lease: Lease,
         peers: Peers,
         claims: Claims,
@@ -60,6 +62,7 @@ class Catalogue:
         self._bucket = bucket
         self._me = me
         self._runner = runner
+        self._store = store
         self._lease = lease
         self._peers = peers
         self._claims = claims
@@ -80,6 +83,9 @@ class Catalogue:
             async with asyncio.timeout(self._patience_s):
                 await self._runner.create(spec)
         except TimeoutError:
+            # Whoever asked has no token, so nobody could ever use it.
+            self._runner.abandon(spec.id)
+            self._store.discard(spec.id)
             raise _unavailable() from None
 
     async def find(self, session_id: SessionId) -> SessionSummary:

@@ -16,6 +16,7 @@ import msgspec
 from loudsync.cluster.buckets import Bucket, Entry, WrongRevision
 from loudsync.cluster.bus import Unreachable
 from loudsync.cluster.edge import Edge
+from loudsync.cluster.ending import end_tasks
 from loudsync.cluster.identity import NOBODY, Identity, NodeNumber, node_of, number_of
 from loudsync.cluster.kept import Kept, decode_kept
 from loudsync.cluster.numbers import Numbers
@@ -73,10 +74,7 @@ class Claims:
     async def stop(self) -> None:
         """Claim nothing more."""
         self.may_claim = False
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        await end_tasks(self._tasks)
 
     # --- Finding ----------------------------------------------------------------
 

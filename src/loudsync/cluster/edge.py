@@ -16,6 +16,7 @@ import msgspec
 
 from loudsync.cluster.bus import Bus
 from loudsync.cluster.channels import MORE, OWNER_BYTES
+from loudsync.cluster.ending import end_tasks
 from loudsync.cluster.identity import Identity, NodeNumber
 from loudsync.cluster.numbers import Numbers
 from loudsync.cluster.owner import Owner
@@ -541,10 +542,7 @@ class Edge:
     async def stop(self) -> None:
         """Give up what owners are still to be asked."""
         tasks = [s.work for s in self._sessions.values() if s.work is not None]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        await end_tasks(tasks)
         for link in self._links.values():
             link.release()
 

@@ -13,6 +13,7 @@ from loudsync.cluster.catalogue import Catalogue
 from loudsync.cluster.claims import Claims
 from loudsync.cluster.courier import Courier
 from loudsync.cluster.edge import Edge
+from loudsync.cluster.ending import end_tasks
 from loudsync.cluster.identity import NOBODY, Identity, NodeNumber
 from loudsync.cluster.lease import TTLS_S, Lease
 from loudsync.cluster.numbers import Numbers, cluster_metrics
@@ -151,10 +152,8 @@ class ClusterNode:
         """End; nothing is left afterwards. A second call does nothing."""
         parts = self._parts
         tasks, self._tasks = self._tasks, []
-        for task in tasks:
-            task.cancel()
+        await end_tasks(tasks)
         if tasks:
-            await asyncio.wait(tasks)
             with contextlib.suppress(Unreachable):
                 await parts.lease.release()
             parts.peers.say_goodbye()
@@ -266,6 +265,11 @@ class ClusterNode:
             Unreachable: NATS went away in between.
         """
         parts = self._parts
+        try:
+            # It may have been lost with the disk of the NATS server.
+            await parts.bucket.prepare()
+        except StartFailed as fault:
+            raise Unreachable(str(fault)) from None
 
         async def is_mine(session: Session) -> bool:
             async with self._at_once:
@@ -361,6 +365,7 @@ class _Parts:
             self.bucket,
             me,
             runner,
+            store,
             self.lease,
             self.peers,
             self.claims,

@@ -10,6 +10,7 @@ from typing import Any
 
 from loudsync.cluster.bus import Bus
 from loudsync.cluster.channels import EdgeChannel, RemoteLink
+from loudsync.cluster.ending import end_tasks
 from loudsync.cluster.identity import Identity, NodeNumber, node_of
 from loudsync.cluster.store import ClusterStore
 from loudsync.cluster.wire import (
@@ -84,10 +85,7 @@ class Owner:
 
     async def stop(self) -> None:
         """Answer nobody any more."""
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        await end_tasks(self._tasks)
 
     # --- Edges ------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from typing import Final
 
 from loudsync.cluster.buckets import Bucket
 from loudsync.cluster.bus import Bus, NoResponder, Unreachable
+from loudsync.cluster.ending import end_tasks
 from loudsync.cluster.identity import Identity, NodeNumber, number_of
 from loudsync.cluster.wire import (
     ALIVE_SUBJECT,
@@ -143,10 +144,7 @@ class Peers:
 
     async def stop(self) -> None:
         """End the checks that are under way."""
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        await end_tasks(self._tasks)
 
     def say_alive(self) -> None:
         """Tell the others how this node is."""

@@ -6,10 +6,12 @@ a write whose answer was lost.
 """
 
 import asyncio
+import contextlib
 from typing import Final
 
-from loudsync.cluster.buckets import Bucket, WrongRevision
+from loudsync.cluster.buckets import Bucket, Entry, WrongRevision
 from loudsync.cluster.bus import Bus, Unreachable
+from loudsync.cluster.ending import end_tasks
 from loudsync.cluster.identity import Identity
 from loudsync.cluster.kept import Kept, decode_kept, encode_kept
 from loudsync.cluster.lease import Lease
@@ -100,10 +102,7 @@ class ClusterStore:
 
     async def close(self) -> None:
         """Give up what isn't written yet."""
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        await end_tasks(self._tasks)
 
     # --- For the rest of the cluster's code -----------------------------------
 
@@ -144,6 +143,13 @@ class ClusterStore:
             return False
         return True
 
+    def discard(self, session_id: SessionId) -> None:
+        """Give a new session up that may be written by now, or not."""
+        self._held.pop(session_id, None)
+        task = asyncio.get_running_loop().create_task(self._discard(session_id))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
     async def verify(self, session_id: SessionId) -> bool:
         """Look whether a session is still this node's.
 
@@ -159,12 +165,26 @@ class ClusterStore:
 
     # --- Parts of the above -----------------------------------------------------
 
+    async def _discard(self, session_id: SessionId) -> None:
+        await self._lease.until_sure()
+        if session_id in self._held:
+            return  # there is another by now
+        # Where this doesn't succeed it is found as one that nobody looks after.
+        with contextlib.suppress(Unreachable, WrongRevision):
+            entry = await self._bucket.read(session_id)
+            if entry is not None and _owner_in(entry) == self._me.id:
+                await self._bucket.end(session_id, entry.revision)
+
     async def _save(
         self, session: Session, held: _Held, saving: "asyncio.Future[None]"
     ) -> None:
         try:
             while True:
                 await self._lease.until_sure()
+                if self._held.get(session.id) is not held:
+                    # Released, or lost: it is not this node's to write, or to end.
+                    saving.set_exception(SessionLost(session.id))
+                    return
                 try:
                     await self._write(session, held)
                 except Unreachable as fault:
@@ -230,7 +250,11 @@ class ClusterStore:
             held.revision = 0 if entry is None else entry.revision
             held.written = -1
             return True
-        if decode_kept(entry.value).owner != self._me.id:
+        if _owner_in(entry) != self._me.id:
             return False
         held.revision = entry.revision
         return True
+
+
+def _owner_in(entry: Entry) -> str | None:
+    return None if entry.value is None else decode_kept(entry.value).owner
