@@ -94,21 +94,25 @@ class EdgeChannel:
 
 
 class RemoteLink:
-    """The runner's way to a connection that hangs on another node."""
+    """The runner's way to a connection that hangs on another node.
 
-    __slots__ = ("_on_probe", "_session_id", "carrier", "id")
+    Args:
+        probes: Where who waits for an answer to a ping is noted, by connection.
+    """
+
+    __slots__ = ("_probes", "_session_id", "carrier", "id")
 
     def __init__(
         self,
         connection: ConnectionId,
         session_id: SessionId,
         channel: EdgeChannel,
-        on_probe: Callable[[ConnectionId, Callable[[], None]], None],
+        probes: dict[ConnectionId, Callable[[], None]],
     ) -> None:
         self.id = connection
         self.carrier = channel
         self._session_id = session_id
-        self._on_probe = on_probe
+        self._probes = probes
 
     def attach(self, session_id: SessionId, member_id: MemberId) -> None:
         """Let the connection know whom it speaks for."""
@@ -124,15 +128,17 @@ class RemoteLink:
 
     def close(self, code: CloseCode, reason: str) -> None:
         """Close in the protocol's way."""
+        self._probes.pop(self.id, None)
         self.carrier.say(self._session_id, Closed(self.id, code, reason))
 
     def abort(self) -> None:
         """Drop without a word."""
+        self._probes.pop(self.id, None)
         self.carrier.say(self._session_id, Aborted(self.id))
 
     def probe(self, on_alive: Callable[[], None]) -> None:
-        """Let its node ping it; what comes back is told to that function."""
-        self._on_probe(self.id, on_alive)
+        """Let its node ping it, and tell who owns the session what comes back."""
+        self._probes[self.id] = on_alive
         self.carrier.say(self._session_id, Probed(self.id))
 
     def refuse(self, refusal: Refused) -> None:

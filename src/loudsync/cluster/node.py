@@ -31,7 +31,7 @@ from loudsync.cluster.wire import (
     ping_subject,
 )
 from loudsync.core import NS_PER_S, Session
-from loudsync.errors import SessionNotFound, StartFailed
+from loudsync.errors import LoudSyncError, SessionNotFound, StartFailed
 from loudsync.protocol import CloseCode, SessionId
 from loudsync.server.clock import Clock
 from loudsync.server.logs import get_logger
@@ -82,7 +82,13 @@ class ClusterNode:
         self._parts: _Parts
 
     def attach(self, runner: Runner, clock: Clock, url: Callable[[], str]) -> Sessions:
-        """Get the runner for the sessions that this node decides about."""
+        """Get the runner for the sessions that this node decides about.
+
+        Raises:
+            LoudSyncError: This node runs, or has run; make another.
+        """
+        if hasattr(self, "_parts"):
+            raise LoudSyncError("A node runs once; make another ClusterNode")
         self._parts = _Parts(self, runner, clock, url)
         return self._parts.sessions
 
@@ -375,3 +381,4 @@ class _Parts:
             self.edge, catalogue, runner, self.lease, clock, settings.grace_s
         )
         runner.on_lost = node.session_lost
+        store.on_forget = self.owner.forget

@@ -76,7 +76,7 @@ class Owner:
         self._claim = claim
         self._channels: dict[NodeNumber, EdgeChannel] = {}
         self._probes: dict[ConnectionId, Callable[[], None]] = {}
-        self._taken: dict[tuple[NodeNumber, SessionId], int] = {}
+        self._taken: dict[SessionId, dict[NodeNumber, int]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
@@ -97,7 +97,7 @@ class Owner:
             channel = self._channels[edge] = EdgeChannel(
                 self._bus, self._me.number, edge, self._store.epoch_of
             )
-        return RemoteLink(connection, session_id, channel, self._probed)
+        return RemoteLink(connection, session_id, channel, self._probes)
 
     def sent(self) -> dict[NodeNumber, int]:
         """Return how many deliveries each edge was sent."""
@@ -105,8 +105,8 @@ class Owner:
 
     def edge_gone(self, edge: NodeNumber) -> None:
         """Let the seats wait whose connections hung on a node that is gone."""
-        for key in [key for key in self._taken if key[0] == edge]:
-            del self._taken[key]
+        for taken in self._taken.values():
+            taken.pop(edge, None)
         now_ns = self._clock.monotonic_ns()
         for session in self._runner.registry:
             for connection in session.connections():
@@ -115,15 +115,11 @@ class Owner:
                     self._runner.dropped(link, session.id, now_ns)
 
     def forget(self, session_id: SessionId) -> None:
-        """Forget what was asked of a session that this node has lost.
+        """Forget what was asked of a session that is over, or another node's.
 
         What was not saved may be asked again, should it be this node's again.
         """
-        for key in [key for key in self._taken if key[1] == session_id]:
-            del self._taken[key]
-
-    def _probed(self, connection: ConnectionId, on_alive: Callable[[], None]) -> None:
-        self._probes[connection] = on_alive
+        self._taken.pop(session_id, None)
 
     # --- Requests -----------------------------------------------------------------
 
@@ -152,9 +148,9 @@ class Owner:
         if session_id not in self._runner.registry:
             answer(_NOT_MINE)
             return
-        key = (batch.edge, session_id)
-        if self._taken.get(key, 0) < batch.number:
-            self._taken[key] = batch.number
+        taken = self._taken.setdefault(session_id, {})
+        if taken.get(batch.edge, 0) < batch.number:
+            taken[batch.edge] = batch.number
             for op in batch.ops:
                 self.apply(session_id, decode_op(op), self.link)
         self._soon(self._answer_when_saved(session_id, answer))
@@ -202,6 +198,7 @@ class Owner:
 
     def _end(self, session_id: SessionId, op: EndOp, link: Link) -> None:
         runner = self._runner
+        self._probes.pop(op.connection, None)
         match op.ending:
             case Ending.LEFT:
                 runner.left(link, session_id)

@@ -94,6 +94,7 @@ class Peers:
         self._on_alive = on_alive
         self._on_gone = on_gone
         self._peers: dict[NodeNumber, Peer] = {}
+        self._gone: set[NodeNumber] = set()
         self._checking: set[NodeNumber] = set()
         self._patient_until_ns = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -158,6 +159,7 @@ class Peers:
         """Take everybody as heard of right now: it was us who could not hear."""
         now_ns = time.monotonic_ns()
         self._patient_until_ns = now_ns + _PATIENCE_NS
+        self._gone.clear()
         for peer in self._peers.values():
             peer.heard_ns = now_ns
             peer.missed = 0
@@ -184,7 +186,11 @@ class Peers:
         """
         if node == self._me.number:
             return True
-        for _ in range(self._misses):
+        if node in self._gone:
+            return False
+        for attempt in range(self._misses):
+            if attempt:
+                await asyncio.sleep(PING_INTERVAL_S)
             try:
                 answer = await self._bus.request(
                     ping_subject(node), b"", _PING_TIMEOUT_S
@@ -192,7 +198,6 @@ class Peers:
             except NoResponder:
                 if self._is_patient and node in self._peers:
                     raise Unreachable("it is too early to tell") from None
-                await asyncio.sleep(PING_INTERVAL_S / 2)
                 continue
             except Unreachable:
                 if not self._bus.is_connected:
@@ -275,6 +280,7 @@ class Peers:
     def _note(self, node: NodeNumber, status: NodeStatus) -> None:
         now_ns = time.monotonic_ns()
         peer = self._peers.get(node)
+        self._gone.discard(node)
         if peer is None:
             self._peers[node] = Peer(status, now_ns)
             log.info("node_found", peer=status.id)
@@ -290,6 +296,7 @@ class Peers:
 
     def _lose(self, node: NodeNumber, how: str = "vanished") -> None:
         peer = self._peers.pop(node, None)
+        self._gone.add(node)
         if peer is not None:
             level = logging.INFO if how == "left" else logging.WARNING
             log.log(level, "node_gone", peer=peer.status.id, how=how)

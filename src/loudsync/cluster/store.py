@@ -7,6 +7,7 @@ a write whose answer was lost.
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from typing import Final
 
 from loudsync.cluster.buckets import Bucket, Entry, WrongRevision
@@ -48,13 +49,18 @@ class _Held:
 
 
 class ClusterStore:
-    """Keeps this node's sessions in NATS; ``SessionStore`` of its runner."""
+    """Keeps this node's sessions in NATS; ``SessionStore`` of its runner.
+
+    Attributes:
+        on_forget: Called with each session that is over.
+    """
 
     outlives_process: Final = True
     has_room: Final = True
 
     def __init__(self, me: Identity) -> None:
         self._me = me
+        self.on_forget: Callable[[SessionId], None] = lambda _: None
         self._held: dict[SessionId, _Held] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._bus: Bus
@@ -99,6 +105,7 @@ class ClusterStore:
     def forget(self, session_id: SessionId) -> None:
         """Know nothing more of a session that is over, or another node's."""
         self._held.pop(session_id, None)
+        self.on_forget(session_id)
 
     async def close(self) -> None:
         """Give up what isn't written yet."""
