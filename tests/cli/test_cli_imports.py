@@ -2,6 +2,7 @@
 
 from fresh_python import loaded_by
 
+CLUSTER = "loudsync.cluster"
 CLIENT, SERVER = "loudsync.client", "loudsync.server.session_server"
 
 NOWHERE = "203.0.113.1"
@@ -24,21 +25,23 @@ def loaded_for(*arguments: str, code: int) -> set[str]:
 def test_help_loads_nothing_to_run() -> None:
     loaded = loaded_for("host", "--help", code=0)
     assert loaded & {CLIENT, SERVER, "aiohttp", "structlog", "rich"} == set()
+    assert loaded_for("serve", "--help", code=0) & {CLUSTER, "nats"} == set()
+    assert loaded_for("nodes", "--help", code=0) & {CLUSTER, "nats"} == set()
 
 
 def test_serve_loads_no_client_and_no_http() -> None:
     loaded = loaded_for("serve", "--host", NOWHERE, code=1)
     assert SERVER in loaded
-    assert loaded & {CLIENT, "aiohttp", "sqlite3"} == set()
+    assert loaded & {CLIENT, CLUSTER, "aiohttp", "nats", "sqlite3"} == set()
 
 
 def test_host_loads_no_client_and_no_http() -> None:
     loaded = loaded_for("host", "Party", "--host", NOWHERE, code=1)
     assert SERVER in loaded
-    assert loaded & {CLIENT, "aiohttp", "sqlite3"} == set()
+    assert loaded & {CLIENT, CLUSTER, "aiohttp", "nats", "sqlite3"} == set()
 
 
 def test_join_loads_no_server() -> None:
     loaded = loaded_for("join", "http://127.0.0.1:1/?session=abc123", code=1)
     assert CLIENT in loaded
-    assert SERVER not in loaded
+    assert loaded & {SERVER, CLUSTER, "nats"} == set()

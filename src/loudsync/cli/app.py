@@ -17,6 +17,7 @@ from loudsync.cli.output import wants_screen
 from loudsync.cli.problems import (
     SETTINGS_OF_A_CHECK,
     SETTINGS_OF_A_CLIENT,
+    SETTINGS_OF_A_CLUSTER,
     SETTINGS_OF_A_SERVER,
     wrong_usage,
 )
@@ -154,12 +155,23 @@ def host_command(
         "loudsync serve --port 443 --tls-cert chain.pem --tls-key key.pem",
         "loudsync serve --host 127.0.0.1 --public-url https://party.example.org",
         "loudsync serve --log-format json",
+        "loudsync serve --nats nats://10.0.0.5:4222 --node-name left",
+        "loudsync serve --workers 4",
     ),
 )
 def serve_command(
+    context: typer.Context,
     port: take.Port = DEFAULT_PORT,
     host: take.Host = EVERY_INTERFACE,
     state: take.State = None,
+    workers: take.Workers = 1,
+    nats: take.Nats = None,
+    nats_creds: take.NatsCreds = None,
+    nats_ca: take.NatsCa = None,
+    nats_cert: take.NatsCert = None,
+    nats_key: take.NatsKey = None,
+    nats_replicas: take.NatsReplicas = 0,
+    node_name: take.NodeName = "",
     api_key: take.ApiKey = "",
     max_connections_per_address: take.MaxConnectionsPerAddress = 0,
     allowed_origin: take.AllowedOrigins = None,
@@ -180,9 +192,12 @@ def serve_command(
     """Run a server for many parties, whose hosts are elsewhere.
 
     Hosts open their parties with POST /sessions. Ctrl-C closes every party,
-    or with --state leaves them for the next start.
+    or with --state leaves them for the next start, with --nats to the others.
     """
+    from loudsync.cli.clustering import NatsOptions, nats_servers
     from loudsync.cli.parties import ServerOptions, serve
+
+    servers = nats_servers(nats or ())
 
     async def command(stop: asyncio.Event) -> int:
         options = ServerOptions(
@@ -207,8 +222,13 @@ def serve_command(
             as_json=json,
             state=state,
             advertise=advertise,
+            nats=NatsOptions(
+                servers, nats_creds, nats_ca, nats_cert, nats_key, nats_replicas
+            ),
+            node_name=node_name,
+            workers=workers,
         )
-        return await serve(options, stop)
+        return await serve(options, _as_variables(context), stop)
 
     _finish(command, SETTINGS_OF_A_SERVER)
 
@@ -318,6 +338,61 @@ def doctor_command(
         )
 
     _finish(command, SETTINGS_OF_A_CHECK)
+
+
+@app.command(
+    "nodes",
+    epilog=_examples(
+        "loudsync nodes",
+        "loudsync nodes --nats nats://10.0.0.5:4222",
+        "loudsync nodes --nats tls://nats.example.org --nats-creds loudsync.creds",
+        "loudsync nodes --json",
+    ),
+)
+def nodes_command(
+    nats: take.NodesNats = None,
+    nats_creds: take.NatsCreds = None,
+    nats_ca: take.NatsCa = None,
+    nats_cert: take.NatsCert = None,
+    nats_key: take.NatsKey = None,
+    json: take.Json = False,
+) -> None:
+    """Show the servers that share their parties over a NATS.
+
+    Each says how many sessions it decides about and how many members hang on it.
+    Exit code 1: NATS can't be reached.
+    """
+    from loudsync.cli.clustering import NatsOptions, nats_servers
+    from loudsync.cli.nodes import show_nodes
+
+    servers = nats_servers(nats or (take.DEFAULT_NATS,))
+    options = NatsOptions(servers, nats_creds, nats_ca, nats_cert, nats_key)
+
+    async def command(stop: asyncio.Event) -> int:
+        return await show_nodes(options, stop, as_json=json)
+
+    _finish(command, SETTINGS_OF_A_CLUSTER)
+
+
+def _as_variables(context: typer.Context) -> dict[str, str | None]:
+    """Return a running command's options as the variables that say the same."""
+    return {
+        str(option.envvar): _as_variable(context.params[str(option.name)])
+        for option in context.command.params
+        if option.envvar
+    }
+
+
+def _as_variable(value: Any) -> str | None:
+    match value:
+        case None | () | []:
+            return None
+        case bool():
+            return "1" if value else "0"
+        case list() | tuple():
+            return " ".join(map(str, value))
+        case _:
+            return str(value)
 
 
 def _settings(

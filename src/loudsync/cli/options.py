@@ -14,6 +14,11 @@ from loudsync.server.settings import DEFAULT_PORT, MAX_MEMBERS
 
 DEFAULT_SERVER: Final = f"http://localhost:{DEFAULT_PORT}"
 
+DEFAULT_NATS: Final = "nats://127.0.0.1:4222"
+
+MAX_WORKERS: Final = 256
+"""More than machines have processors; it keeps typing errors out."""
+
 MAX_SECONDS: Final = 86_400
 """A day: a limit that keeps typing errors out, not a use that is known."""
 
@@ -103,7 +108,11 @@ MaxMessageRate = Annotated[
 MaxSessions = Annotated[
     int,
     _option(
-        "--max-sessions", "Sessions at once.", metavar="NUMBER", min=1, max=1_000_000
+        "--max-sessions",
+        "Sessions at once; with --workers, of each.",
+        metavar="NUMBER",
+        min=1,
+        max=1_000_000,
     ),
 ]
 MaxMessageSize = Annotated[
@@ -180,7 +189,7 @@ MaxConnectionsPerAddress = Annotated[
     int,
     _option(
         "--max-connections-per-address",
-        "Connections at once from one address; 0: no limit.",
+        "Connections at once from one address; 0: no limit. With --workers, to each.",
         metavar="NUMBER",
         min=0,
         max=1_000_000,
@@ -213,9 +222,88 @@ State = Annotated[
     Path | None,
     _option(
         "--state",
-        "Keep the sessions in this file, so that they outlive the server.",
+        "Keep the sessions in this file, so that they outlive the server; with "
+        "--workers, in this folder.",
         metavar="FILE",
         show_default="in memory",
+    ),
+]
+
+Workers = Annotated[
+    int,
+    _option(
+        "--workers",
+        "Processes that share the port and the parties, one for each processor; "
+        "needs Linux. Without --nats they bring a nats-server of their own.",
+        metavar="NUMBER",
+        min=1,
+        max=MAX_WORKERS,
+    ),
+]
+NodeName = Annotated[
+    str,
+    _option(
+        "--node-name",
+        "What this server is called among those on the same NATS, and in its logs.",
+        metavar="NAME",
+        show_default="the machine's name",
+    ),
+]
+
+# --- serve and nodes ---------------------------------------------------------
+
+
+def _nats(default: str) -> Any:
+    return _option(
+        "--nats",
+        "Share the parties with all servers on this NATS, as nats://10.0.0.5:4222: "
+        "guests may come to any. Several with commas, or more than once. Others on "
+        "this machine can see a password here; the variable hides it.",
+        metavar="URL",
+        show_default=default,
+    )
+
+
+Nats = Annotated[list[str] | None, _nats("none: the parties are this server's alone")]
+NodesNats = Annotated[list[str] | None, _nats(DEFAULT_NATS)]
+NatsCreds = Annotated[
+    Path | None,
+    _option(
+        "--nats-creds",
+        "What NATS lets this server in for: a .creds file with a JWT and its key.",
+        metavar="FILE",
+    ),
+]
+NatsCa = Annotated[
+    Path | None,
+    _option(
+        "--nats-ca",
+        "Trust a NATS whose certificate is signed by one of these, in PEM.",
+        metavar="FILE",
+        show_default="the system's",
+    ),
+]
+NatsCert = Annotated[
+    Path | None,
+    _option(
+        "--nats-cert",
+        "Show NATS this PEM certificate, where it asks for one.",
+        metavar="FILE",
+    ),
+]
+NatsKey = Annotated[
+    Path | None,
+    _option("--nats-key", "That certificate's unencrypted PEM key.", metavar="FILE"),
+]
+NatsReplicas = Annotated[
+    int,
+    _option(
+        "--nats-replicas",
+        "On how many servers of a NATS cluster each party is kept.",
+        metavar="NUMBER",
+        min=0,
+        max=5,
+        show_default="3 in a cluster, else 1",
     ),
 ]
 

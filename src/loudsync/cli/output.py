@@ -32,11 +32,13 @@ class Listening(Event, tag="listening", frozen=True, kw_only=True, rename="camel
         url: Its HTTP address as guests reach it.
         session: The hosted one; a server for many has none.
         join_url: The link to it.
+        workers: How many processes share the port.
     """
 
     url: str
     session: ListeningSession | None = None
     join_url: str = ""
+    workers: int = 1
 
 
 class Output(Protocol):

@@ -3,11 +3,12 @@
 import asyncio
 import logging
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from loudsync.cli.clustering import NatsOptions, check_serving, cluster_settings
 from loudsync.cli.options import LogFormat, LogLevel
 from loudsync.cli.output import (
     Listening,
@@ -21,6 +22,7 @@ from loudsync.cli.problems import WrongUsage
 from loudsync.cli.runtime import first_of
 from loudsync.cli.tls_reload import reloaded_on_hangup
 from loudsync.cli.views import HostView
+from loudsync.cli.worker import Orders, is_worker, orders_obeyed
 from loudsync.core.events import Event
 from loudsync.errors import PortInUse
 from loudsync.server import HostedSession, ServerSettings, SessionServer, SessionStore
@@ -28,6 +30,9 @@ from loudsync.server.event_loop import spare_collector
 from loudsync.server.logs import configure_logs
 from loudsync.server.settings import DEFAULT_PORT
 from loudsync.server.tls import load_tls
+
+if TYPE_CHECKING:
+    from loudsync.cluster import ClusterNode
 
 PORTS_TRIED: Final = 20
 """How many ports from 8080 up are tried where none was asked for."""
@@ -38,6 +43,7 @@ class ServerOptions(NamedTuple):
 
     Attributes:
         port: ``None``: 8080, or the next one that is free.
+        node_name: What the server is called among others; empty: nothing yet.
     """
 
     host: str
@@ -50,6 +56,9 @@ class ServerOptions(NamedTuple):
     as_json: bool
     state: Path | None = None
     advertise: bool = False
+    nats: NatsOptions = NatsOptions()
+    node_name: str = ""
+    workers: int = 1
 
 
 class PartyOptions(NamedTuple):
@@ -140,11 +149,30 @@ def _listening(server: SessionServer, session: HostedSession) -> Listening:
     )
 
 
-async def serve(options: ServerOptions, stop: asyncio.Event) -> int:
-    """Run a server for many sessions until the stop is asked for."""
+async def serve(
+    options: ServerOptions, variables: Mapping[str, str | None], stop: asyncio.Event
+) -> int:
+    """Run a server for many sessions until the stop is asked for.
+
+    Args:
+        variables: The same options as environment variables, for workers.
+    """
+    check_serving(
+        options.nats,
+        node_name=options.node_name,
+        workers=options.workers,
+        state=options.state,
+    )
+    if options.workers > 1:
+        # Where NATS's client is missing, this says so.
+        cluster_settings(options.nats)
+        from loudsync.cli.workers import serve_with_workers
+
+        return await serve_with_workers(options, variables, stop)
     async with (
         printed_output(as_json=options.as_json) as output,
-        _server(options) as server,
+        orders_obeyed(stop) as orders,
+        _server(options, orders) as server,
     ):
         await output.say(f"Listening at {server.url} (Ctrl-C ends it)")
         await output.tell(Listening(url=server.url))
@@ -153,9 +181,11 @@ async def serve(options: ServerOptions, stop: asyncio.Event) -> int:
 
 
 @asynccontextmanager
-async def _server(options: ServerOptions) -> AsyncIterator[SessionServer]:
+async def _server(
+    options: ServerOptions, orders: Orders | None = None
+) -> AsyncIterator[SessionServer]:
     level = logging.getLevelNamesMapping()[options.log_level.upper()]
-    configure_logs(options.log_format.value, level)
+    configure_logs(options.log_format.value, level, node=options.node_name)
     certificate, key = options.tls_cert, options.tls_key
     server = await _start(options, _tls(certificate, key))
     try:
@@ -166,7 +196,10 @@ async def _server(options: ServerOptions) -> AsyncIterator[SessionServer]:
             with reloaded_on_hangup(server, certificate, key):
                 yield server
     finally:
-        await server.stop()
+        if orders is not None and orders.close_sessions:
+            await server.stop(close_sessions=True)
+        else:
+            await server.stop()
 
 
 async def _start(options: ServerOptions, tls: ssl.SSLContext | None) -> SessionServer:
@@ -181,6 +214,8 @@ async def _start(options: ServerOptions, tls: ssl.SSLContext | None) -> SessionS
             tls=tls,
             store=_store(options.state),
             advertise=options.advertise,
+            cluster=_node(options),
+            share_port=is_worker(),
         )
         try:
             await server.start()
@@ -201,9 +236,27 @@ def _store(state: Path | None) -> SessionStore | None:
     return SqliteStore(state)
 
 
-def _tls(certificate: Path | None, key: Path | None) -> ssl.SSLContext | None:
-    if certificate is None and key is None:
+def _node(options: ServerOptions) -> "ClusterNode | None":
+    if not options.nats.servers:
         return None
+    settings = cluster_settings(options.nats, options.node_name)
+    from loudsync.cluster import ClusterNode
+
+    return ClusterNode(settings)
+
+
+def _tls(certificate: Path | None, key: Path | None) -> ssl.SSLContext | None:
+    check_tls_files(certificate, key)
     if certificate is None or key is None:
-        raise WrongUsage("--tls-cert and --tls-key go together; give both or neither")
+        return None
     return load_tls(certificate, key)
+
+
+def check_tls_files(certificate: Path | None, key: Path | None) -> None:
+    """Look whether both are given, or none.
+
+    Raises:
+        WrongUsage: One is missing.
+    """
+    if (certificate is None) != (key is None):
+        raise WrongUsage("--tls-cert and --tls-key go together; give both or neither")

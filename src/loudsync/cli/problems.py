@@ -28,6 +28,15 @@ WRONG_USAGE: Final = 2
 _UsageError: Final[type] = typer.BadParameter.__bases__[0]
 """typer has moved it between packages; its public child has always led to it."""
 
+SETTINGS_OF_A_CLUSTER: Final = {
+    "servers": "--nats",
+    "node_name": "--node-name",
+    "credentials": "--nats-creds",
+    "tls_ca": "--nats-ca",
+    "tls_cert": "--nats-cert",
+    "tls_key": "--nats-key",
+    "replicas": "--nats-replicas",
+}
 SETTINGS_OF_A_SERVER: Final = {
     "heartbeat_timeout_s": "--heartbeat-timeout",
     "heartbeat_check_s": "--heartbeat-check",
@@ -37,6 +46,7 @@ SETTINGS_OF_A_SERVER: Final = {
     "public_url": "--public-url",
     "allowed_origins": "--allowed-origin",
     "trusted_proxies": "--trusted-proxy",
+    **SETTINGS_OF_A_CLUSTER,
     "maxMembers": "--max-members",
     "id": "--session-id",
     "hostName": "--host-name",
@@ -147,7 +157,7 @@ def _explain_refusal(fault: Refused) -> str:
     match fault:
         case SessionNotFound():
             advice = "check the code; the party may be over"
-        case SessionFull(is_storage_full=True):
+        case SessionFull(is_storage_full=True) | SessionFull(is_unavailable=True):
             return f"{said}, or tell who runs the server"
         case SessionFull():
             advice = "wait until a seat is free, then join again"

@@ -6,7 +6,7 @@ in whether the terminal that the program was started in is still there.
 
 import asyncio
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -28,15 +28,8 @@ def reloaded_on_hangup(
     """Read the files anew at each SIGHUP; new connections get what is in them.
 
     Files that can't be used are logged as an error, and the server goes on
-    with what it has. Windows has no such signal: nothing happens there.
+    with what it has.
     """
-    hangup = HANGUP
-    if hangup is None:
-        yield
-        return
-    loop = asyncio.get_running_loop()
-    had_terminal = has_controlling_terminal()
-    before = signal.getsignal(hangup)
 
     def reload() -> None:
         try:
@@ -45,6 +38,24 @@ def reloaded_on_hangup(
             log.error("tls_reload_failed", reason=str(fault))
         else:
             log.info("tls_reloaded", certificate=str(certificate))
+
+    with done_on_hangup(reload):
+        yield
+
+
+@contextmanager
+def done_on_hangup(reload: Callable[[], None]) -> Iterator[None]:
+    """Do something on this loop at each SIGHUP that is no end of the terminal.
+
+    Windows has no such signal: nothing happens there.
+    """
+    hangup = HANGUP
+    if hangup is None:
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    had_terminal = has_controlling_terminal()
+    before = signal.getsignal(hangup)
 
     def hung_up(number: int, frame: FrameType | None) -> None:
         if not had_terminal or has_controlling_terminal():

@@ -93,8 +93,8 @@ class Bucket:
             except (nats.errors.Error, OSError, TimeoutError) as fault:
                 if asyncio.get_running_loop().time() > deadline:
                     raise StartFailed(
-                        f"NATS can't keep the sessions ({str(fault) or 'no answer'}); it "
-                        "needs JetStream (nats-server -js) and all of its servers"
+                        f"NATS can't keep the sessions ({_said(fault)}); it needs "
+                        "JetStream (nats-server -js) and all of its servers"
                     ) from None
                 await asyncio.sleep(_RETRY_S)
             else:
@@ -181,14 +181,17 @@ class Bucket:
         await self._publish(key, value, {})
 
     async def scan(self) -> AsyncIterator[Entry]:
-        """Return every key that has a value.
+        """Return every key that has a value; none where there is no bucket.
 
         Raises:
             Unreachable: NATS went away in between.
         """
         try:
             async with asyncio.timeout(_SCAN_TIMEOUT_S):
-                bucket = await self._jetstream.key_value(self.name)
+                try:
+                    bucket = await self._jetstream.key_value(self.name)
+                except errors.BucketNotFoundError:
+                    return
                 watcher = await bucket.watchall(ignore_deletes=True)
                 try:
                     async for entry in watcher:
@@ -216,3 +219,10 @@ class Bucket:
     @property
     def _jetstream(self) -> JetStreamContext:
         return self._bus.jetstream(_TIMEOUT_S)
+
+
+def _said(fault: Exception) -> str:
+    """Return what JetStream said, without what only nats-py means by it."""
+    if isinstance(fault, errors.Error):
+        return fault.description or "no answer"
+    return str(fault) or "no answer"

@@ -69,6 +69,9 @@ class Bus:
         self._idle = asyncio.Event()
         self._idle.set()
         self._writer: asyncio.Task[None] | None = None
+        self._has_begun = False
+        self._is_refused = asyncio.Event()
+        self._last_error: Exception | None = None
         self._is_closing = False
 
     # --- Its life -----------------------------------------------------------
@@ -79,31 +82,50 @@ class Bus:
         Raises:
             StartFailed: NATS can't be reached; the text says what to do.
         """
+        where = ", ".join(map(without_password, self._settings.servers))
+        try:
+            await self._connect()
+        except (TimeoutError, OSError, nats.errors.Error) as fault:
+            await self._close_client()
+            reason = str(self._last_error or fault) or "no answer"
+            raise StartFailed(
+                f"Can't reach NATS at {where} ({reason}); start it, or check --nats"
+            ) from None
+        except ImportError:
+            raise StartFailed(
+                "Credentials need nkeys: pip install 'loudsync[cluster]'"
+            ) from None
+        except BaseException:
+            await self._close_client()
+            raise
+        self._writer = asyncio.create_task(self._write(), name="loudsync bus")
+
+    async def _connect(self) -> None:
+        options = self._options()
+        self._has_begun = True
+        connecting = asyncio.create_task(self._client.connect(**options))
+        refused = asyncio.create_task(self._is_refused.wait())
+        try:
+            # To an absent server, or with a wrong password, it would try for ever.
+            await asyncio.wait(
+                {connecting, refused},
+                timeout=self._settings.connect_timeout_s,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            if not connecting.done():
+                raise TimeoutError
+            connecting.result()
+        finally:
+            await end_tasks({connecting, refused})
+
+    def _options(self) -> dict[str, Any]:
         settings = self._settings
-        where = ", ".join(map(without_password, settings.servers))
-        last_error: list[Exception] = []
-
-        async def failed(error: Exception) -> None:
-            last_error.append(error)
-            log.debug("nats_error", error=str(error))
-
-        async def lost() -> None:
-            if self._is_closing:
-                return
-            log.warning("nats_lost", servers=where)
-            self._on_lost()
-
-        async def connected() -> None:
-            url = self._client.connected_url
-            log.info("nats_back", server=url and without_password(url.netloc))
-            self._on_connected()
-
         options: dict[str, Any] = {
             "servers": list(settings.servers),
             "name": self._name,
-            "error_cb": failed,
-            "disconnected_cb": lost,
-            "reconnected_cb": connected,
+            "error_cb": self._failed,
+            "disconnected_cb": self._lost,
+            "reconnected_cb": self._back,
             "max_reconnect_attempts": -1,
             "reconnect_time_wait": 0.2,
             "connect_timeout": 2,
@@ -116,25 +138,23 @@ class Bus:
             options["user_credentials"] = str(settings.credentials)
         if settings.uses_tls:
             options["tls"] = _tls(settings)
-        try:
-            # To an absent server it would try for ever.
-            async with asyncio.timeout(settings.connect_timeout_s):
-                await self._client.connect(**options)
-        except (TimeoutError, OSError, nats.errors.Error) as fault:
-            await self._close_client()
-            reason = last_error[-1] if last_error else fault
-            raise StartFailed(
-                f"Can't reach NATS at {where} ({str(reason) or 'no answer'}); "
-                "start it, or check --nats"
-            ) from None
-        except ImportError:
-            raise StartFailed(
-                "Credentials need nkeys: pip install 'loudsync[cluster]'"
-            ) from None
-        except BaseException:
-            await self._close_client()
-            raise
-        self._writer = asyncio.create_task(self._write(), name="loudsync bus")
+        return options
+
+    async def _failed(self, error: Exception) -> None:
+        self._last_error = error
+        if isinstance(error, nats.errors.AuthorizationError):
+            self._is_refused.set()
+        log.debug("nats_error", error=str(error))
+
+    async def _lost(self) -> None:
+        if not self._is_closing:
+            log.warning("nats_lost")
+            self._on_lost()
+
+    async def _back(self) -> None:
+        url = self._client.connected_url
+        log.info("nats_back", server=url and without_password(url.netloc))
+        self._on_connected()
 
     async def close(self) -> None:
         """Send what waits, if it can be sent, and end. A second call does nothing."""
@@ -150,8 +170,9 @@ class Bus:
         await self._close_client()
 
     async def _close_client(self) -> None:
-        with contextlib.suppress(nats.errors.Error, OSError, TimeoutError):
-            await self._client.close()
+        if self._has_begun:
+            with contextlib.suppress(nats.errors.Error, OSError, TimeoutError):
+                await self._client.close()
 
     @property
     def is_connected(self) -> bool:

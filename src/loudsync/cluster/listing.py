@@ -1,5 +1,7 @@
 """Which nodes there are, as an operator asks from outside."""
 
+import asyncio
+
 import msgspec
 
 from loudsync.cluster.buckets import NODES, Bucket
@@ -43,11 +45,12 @@ async def list_nodes(settings: ClusterSettings) -> list[NodeReport]:
     await bus.connect()
     try:
         leases = Bucket(NODES, bus, replicas=settings.replicas)
-        reports = [
-            await _report(bus, entry.key, entry.value)
+        asked = [
+            _report(bus, entry.key, entry.value)
             async for entry in leases.scan()
             if entry.value
         ]
+        reports = await asyncio.gather(*asked)
     except Unreachable as fault:
         raise StartFailed(f"NATS can't tell which nodes there are: {fault}") from None
     finally:

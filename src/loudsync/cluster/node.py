@@ -136,6 +136,10 @@ class ClusterNode:
         parts = self._parts
         self._is_draining = True
         parts.claims.may_claim = False
+        if not parts.bus.is_connected:
+            # Nobody can be told; the others will see that this node is gone.
+            await self._close_connections(reason, 0)
+            return
         parts.peers.say_alive()
         await asyncio.gather(*map(self._hand_over, parts.runner.registry))
         for to, session_ids in self._wishes.items():

@@ -2,8 +2,6 @@
 
 import asyncio
 import contextlib
-import errno
-import socket
 import ssl
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
@@ -11,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Self
 from loudsync.address import base_url, join_link
 from loudsync.core import Registry
 from loudsync.discovery.interfaces import is_every_network
-from loudsync.errors import InvalidSetting, LoudSyncError, PortInUse, StartFailed
+from loudsync.errors import InvalidSetting, LoudSyncError
 from loudsync.protocol import CloseCode
 from loudsync.server.addresses import ProxyTrust
 from loudsync.server.advertising import Advertiser
@@ -28,7 +26,7 @@ from loudsync.server.front_door import FrontDoor
 from loudsync.server.hosting import HostedSession
 from loudsync.server.late_http import LateHttp
 from loudsync.server.links import check_public_url, reachable_host
-from loudsync.server.listener import Listener
+from loudsync.server.listener import Listener, why_not_listening
 from loudsync.server.liveness import Liveness
 from loudsync.server.logs import get_logger
 from loudsync.server.origins import OriginRule
@@ -139,7 +137,7 @@ class SessionServer:
 
     async def _listen(self) -> "_Parts":
         if not 0 <= self._port <= _MAX_PORT:
-            raise _why_not_listening(self._host, self._port, OverflowError())
+            raise why_not_listening(self._host, self._port, OverflowError())
         parts = _Parts(self)
         async with contextlib.AsyncExitStack() as undo:
             undo.push_async_callback(self._store.close)
@@ -153,7 +151,7 @@ class SessionServer:
                     self._host, self._port, share_port=self._share_port
                 )
             except (OSError, ValueError) as fault:
-                raise _why_not_listening(self._host, self._port, fault) from None
+                raise why_not_listening(self._host, self._port, fault) from None
             self._port = parts.listener.port
             undo.pop_all()
         return parts
@@ -178,6 +176,8 @@ class SessionServer:
             return
         # Who still comes is told so with 503; the listener goes last.
         parts.door.is_open = False
+        if self._share_port:
+            parts.listener.close()  # others listen there too
         parts.liveness.stop()
         goodbye = asyncio.create_task(parts.stop_advertising())
         try:
@@ -403,24 +403,3 @@ class _Parts:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace_s):
                 await self.door.visitors.emptied.wait()
-
-
-def _why_not_listening(host: str, port: int, fault: Exception) -> StartFailed:
-    where = f"{host}:{port}"
-    number = fault.errno if isinstance(fault, OSError) else None
-    # A port that the system keeps for something is as good as in use (Windows).
-    is_kept = number == errno.EACCES and port >= _FIRST_FREE_PORT
-    if number == errno.EADDRINUSE or is_kept:
-        advice = "the port is in use; stop what uses it or choose another with --port"
-        return PortInUse(f"Can't listen at {where}: {advice}")
-    if number == errno.EACCES:
-        advice = "this port needs more rights; choose one from 1024 up with --port"
-    elif number == errno.EADDRNOTAVAIL or isinstance(
-        fault, socket.gaierror | ValueError
-    ):
-        advice = "this machine has no such address; choose another with --host"
-    elif isinstance(fault, OverflowError):
-        advice = "a port is a number from 0 to 65535; choose another with --port"
-    else:
-        advice = f"{getattr(fault, 'strerror', None) or fault}"
-    return StartFailed(f"Can't listen at {where}: {advice}")
