@@ -5,6 +5,7 @@ import uuid
 import pytest
 
 from core_builders import START_MS, a_spec
+from loudsync.cluster.bus import without_password
 from loudsync.cluster.identity import Identity, node_of, number_of
 from loudsync.cluster.kept import Kept, decode_kept, encode_kept
 from loudsync.cluster.settings import ClusterSettings, clean_node_name
@@ -72,3 +73,15 @@ def test_a_name_may_be_any_text() -> None:
 def test_settings_that_can_not_be(wrong: dict[str, object]) -> None:
     with pytest.raises(InvalidSetting):
         ClusterSettings(**wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("nats://10.0.0.5:4222", "nats://10.0.0.5:4222"),
+        ("nats://me:p@ss@10.0.0.5:4222", "nats://10.0.0.5:4222"),
+        ("token@10.0.0.5:4222", "10.0.0.5:4222"),
+    ],
+)
+def test_an_address_is_shown_without_what_lets_in(address: str, shown: str) -> None:
+    assert without_password(address) == shown

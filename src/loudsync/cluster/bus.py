@@ -250,8 +250,9 @@ class Bus:
 
 def without_password(server: str) -> str:
     """Return a server's address as it may be shown."""
-    scheme, found, rest = server.partition("://")
-    return f"{scheme}{found}{rest.rpartition('@')[2]}"
+    scheme, _, rest = server.rpartition("://")
+    host = rest.rpartition("@")[2]
+    return f"{scheme}://{host}" if scheme else host
 
 
 def _tls(settings: ClusterSettings) -> ssl.SSLContext:
