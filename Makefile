@@ -1,8 +1,9 @@
 # make party        set everything up and start a party on port 8080
 # make test         set everything up and run every check: the one gate
 # make screenshots  write a picture of every screen, page and terminal, to screenshots/
-# make bench        measure LoudSync and its peers side by side; takes twenty minutes
+# make bench        measure LoudSync, its peers and nodes on NATS; takes half an hour
 # make soak         let 2,000 members come and go for SOAK_MINUTES=10
+# make drills       kill nodes and NATS servers while people join, DRILL_ROUNDS=20 times each
 # make fuzz         throw FUZZ_FACTOR=10 times as many bytes at it as make test does
 # make format       let ruff format the code
 # make clean        remove what the above made
@@ -15,8 +16,11 @@ NODE_MODULES := clients/js/node_modules/.installed
 PARTY ?= The Party
 ARGS ?=
 BENCH_ARGS ?=
+CLUSTER_ARGS ?=
 SOAK_MINUTES ?= 10
 SOAK_ARGS ?=
+DRILL_ROUNDS ?= 20
+DRILL_ARGS ?=
 FUZZ_FACTOR ?= 10
 CORE_TESTS := tests/core tests/protocol
 CROWD_TESTS := tests/soak tests/faults
@@ -24,7 +28,7 @@ CROWD_TESTS := tests/soak tests/faults
 LONG_TESTS := tests/web
 
 .DEFAULT_GOAL := help
-.PHONY: help party test lint types layers unit guard screenshots bench soak fuzz format clean
+.PHONY: help party test lint types layers unit guard screenshots bench bench-cluster soak drills fuzz format clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -63,6 +67,11 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python -m bench.scale docs/performance.md
 	$(BIN)/python -m bench --json docs/benchmark.json --picture docs/images/bench.svg \
 		--write README.md docs/performance.md $(BENCH_ARGS)
+	$(MAKE) --no-print-directory bench-cluster
+
+bench-cluster: $(VENV)/.installed-dev
+	PYTHONPATH=tests/support $(BIN)/python -m bench.cluster --json docs/benchmark-cluster.json \
+		--write docs/performance.md docs/cluster.md $(CLUSTER_ARGS)
 
 screenshots: $(VENV)/.installed-dev
 	LOUDSYNC_CHROMIUM="$$($(BIN)/python scripts/find_chromium.py --install)" \
@@ -71,6 +80,9 @@ screenshots: $(VENV)/.installed-dev
 
 soak: $(VENV)/.installed-dev
 	PYTHONPATH=tests/support $(BIN)/python -m soak --minutes $(SOAK_MINUTES) $(SOAK_ARGS)
+
+drills: $(VENV)/.installed-dev
+	PYTHONPATH=tests/support $(BIN)/python -m drills --rounds $(DRILL_ROUNDS) $(DRILL_ARGS)
 
 fuzz: $(VENV)/.installed-dev
 	LOUDSYNC_FUZZ_FACTOR=$(FUZZ_FACTOR) $(BIN)/python -m pytest tests/fuzz

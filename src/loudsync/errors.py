@@ -63,16 +63,11 @@ class SessionNotFound(Refused):
 STORAGE_FULL: Final = "storage_full"
 """What ``details.reason`` says where a new seat could not be saved."""
 
-UNAVAILABLE: Final = "unavailable"
-"""What ``details.reason`` says where the session could not be asked in time."""
-
 
 class SessionFull(Refused):
     """Every seat is taken; ``details`` has maxMembers and currentMembers.
 
-    Or a seat may be free, but the server's disk is full, ``is_storage_full``, or
-    nobody who could give it was reached in time, ``is_unavailable``. Both may
-    be better later.
+    Or a seat is free, but the server's disk is full: ``is_storage_full``.
     """
 
     code = "session_full"
@@ -81,11 +76,6 @@ class SessionFull(Refused):
     def is_storage_full(self) -> bool:
         """Whether it is not the seats that are missing, but room to save one."""
         return (self.details or {}).get("reason") == STORAGE_FULL
-
-    @property
-    def is_unavailable(self) -> bool:
-        """Whether the server could not ask for a seat in time."""
-        return (self.details or {}).get("reason") == UNAVAILABLE
 
 
 class AlreadyJoined(Refused):

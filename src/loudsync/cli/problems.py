@@ -157,7 +157,7 @@ def _explain_refusal(fault: Refused) -> str:
     match fault:
         case SessionNotFound():
             advice = "check the code; the party may be over"
-        case SessionFull(is_storage_full=True) | SessionFull(is_unavailable=True):
+        case SessionFull(is_storage_full=True):
             return f"{said}, or tell who runs the server"
         case SessionFull():
             advice = "wait until a seat is free, then join again"

@@ -97,6 +97,9 @@ class Claims:
         if known is not None and known != self._me.number and known in self._peers:
             return known
         entry = await self._bucket.read(session_id)
+        if entry is None and self._peers.is_patient:
+            # NATS may have lost its disk; an owner would be writing it again.
+            raise Unreachable("it is too early to tell")
         if entry is None or entry.value is None:
             return None
         kept = _read(entry)

@@ -49,9 +49,7 @@ from loudsync.cluster.wire import (
 from loudsync.core import ConnectionId
 from loudsync.core.admission import check_version
 from loudsync.errors import (
-    UNAVAILABLE,
     Refused,
-    SessionFull,
     SessionNotFound,
     Unauthorized,
     refusal_of,
@@ -76,8 +74,10 @@ from loudsync.server.runner import Runner
 log = get_logger("cluster")
 
 MAX_WAITING_OPS: Final = 10_000
-"""What may wait for one session's owner; further JOINs and requests are refused,
+"""What may wait for one session's owner; who asks for more is to try again later,
 and what must not be lost is bounded by the connections there are."""
+
+TRY_AGAIN: Final = "The session can't be reached now; try again in a moment"
 
 _BATCH_BYTES: Final = 128 * 1024
 """Well below what a NATS server takes, whatever 16 KiB a JOIN may have."""
@@ -296,6 +296,9 @@ class Edge:
         )
         session.links[mine.id] = self._links[mine.id] = mine
         self._by_connection[link.id] = mine
+        if len(session.outbox) >= MAX_WAITING_OPS:
+            mine.close(CloseCode.TRY_AGAIN_LATER, TRY_AGAIN)
+            return
         if (refusal := self._refusal_of(session, request)) is not None:
             mine.refuse_join(refusal)
             return
@@ -316,8 +319,6 @@ class Edge:
             return refusal
         if not may_exist(session.id):
             return SessionNotFound(f"No session has the id {session.id!r}")
-        if len(session.outbox) >= MAX_WAITING_OPS:
-            return _unavailable()
         return None
 
     def request(
@@ -333,7 +334,7 @@ class Edge:
         elif len(session.outbox) < MAX_WAITING_OPS or isinstance(request, Leave):
             self._put(session, AskOp(mine.id, request))
         else:
-            mine.refuse(_unavailable())
+            self.restart(mine, CloseCode.TRY_AGAIN_LATER, TRY_AGAIN)
 
     def measured(self, link: Link, session_id: SessionId, latency_ms: int) -> None:
         """Note a round trip; where nobody can hear of it, the next will do."""
@@ -395,7 +396,9 @@ class Edge:
     def _held_too_long(self, link: EdgeLink) -> None:
         """Let a client try again that has waited for its seat for long enough.
 
-        Should it get the seat after all, the seat waits for it a while.
+        Not with an ERROR: of those that v1.0 has, the nearest says that the
+        session is full, which a device with a seat must never be told. Should
+        the seat be given after all, it waits for its device a while.
         """
         session = self._sessions[link.session_id]
         end = EndOp(link.id, Ending.DROPPED)
@@ -403,7 +406,7 @@ class Edge:
             self._owner.apply(session.id, end, self._own)
         else:
             self._put(session, end)
-        link.refuse_join(_unavailable())
+        link.close(CloseCode.TRY_AGAIN_LATER, TRY_AGAIN)
 
     # --- What links tell ------------------------------------------------------------
 
@@ -511,10 +514,11 @@ class Edge:
         self._streams.pop(owner, None)
         self.missed(owner)
 
-    def missed(self, owner: NodeNumber | None = None) -> None:
-        """Ask anew what is so: something that an owner, or any, said did not come."""
+    def missed(self, owner: NodeNumber) -> None:
+        """Ask anew what is so: something that an owner said did not come."""
         for session in list(self._sessions.values()):
-            if owner is None or session.owner == owner:
+            # Where the owner is being looked for, it may be the same again.
+            if session.owner in {None, owner}:
                 session.owner = None
                 self._go_on(session)
 
@@ -554,12 +558,18 @@ class Edge:
             for owner, stream in self._streams.items()
         }
 
-    def owner_has_sent(self, owner: NodeNumber, sent: int) -> None:
-        """Notice deliveries that did not come, from how many an owner has sent.
+    def owner_has_sent(self, owner: NodeNumber, sent: int, given_up: int) -> None:
+        """Notice deliveries that did not come, or that an owner gave this node up.
 
-        What it said of it the time before must be here by now.
+        Args:
+            sent: How many deliveries it has sent; what it said of it the time
+                before must be here by now.
+            given_up: How often it has taken this node's members for lost.
         """
         stream = self._streams.setdefault(owner, _Stream())
+        if stream.given_up != given_up:
+            stream.given_up = given_up
+            self.missed(owner)
         if stream.taken < stream.announced <= sent:
             stream.taken = stream.announced
             self._gap(owner)
@@ -653,15 +663,17 @@ class _Stream:
     Attributes:
         taken: The number of the last delivery.
         announced: How many the owner said it had sent.
+        given_up: How often it said it has taken this node for gone.
         stamp_ns, taken_ns: The last one's stamp, and when it came.
         pieces: Of the one that is coming.
     """
 
-    __slots__ = ("announced", "pieces", "stamp_ns", "taken", "taken_ns")
+    __slots__ = ("announced", "given_up", "pieces", "stamp_ns", "taken", "taken_ns")
 
     def __init__(self) -> None:
         self.taken = 0
         self.announced = 0
+        self.given_up = 0
         self.stamp_ns = 0
         self.taken_ns = time.monotonic_ns()
         self.pieces: list[bytes] = []
@@ -700,10 +712,3 @@ class _EndedLink:
 
     def refuse_join(self, refusal: Refused) -> None:
         """Do nothing."""
-
-
-def _unavailable() -> SessionFull:
-    return SessionFull(
-        "The server can't reach this session now; try again in a moment",
-        {"reason": UNAVAILABLE},
-    )

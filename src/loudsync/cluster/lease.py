@@ -3,6 +3,9 @@
 A node that could not renew for 0.8 of the time its lease lasts is *unsure*, from
 when the last renewal began: others may have taken its sessions over. It says
 nothing more about them, refusals included, until it has looked.
+
+The same holds from when it has lost its connection to NATS: that is what others
+see first.
 """
 
 import asyncio
@@ -94,15 +97,25 @@ class Lease:
         self._doubted_ns = time.monotonic_ns()
         self._soon.set()
 
-    async def start(self) -> None:
+    async def start(self, patience_s: float) -> None:
         """Take the lease for the first time.
+
+        Args:
+            patience_s: How long NATS may take: it may just be electing a leader.
 
         Raises:
             Unreachable: NATS didn't take it.
         """
         self._sure_ns = int(_SURE_PART * self._bucket.ttl_s * NS_PER_S)
         self._is_verified = True  # there is nothing yet to be wrong about
-        await self._renew()
+        deadline_s = time.monotonic() + patience_s
+        while True:
+            try:
+                return await self._renew()
+            except Unreachable:
+                if time.monotonic() > deadline_s:
+                    raise
+                await asyncio.sleep(_RETRY_S)
 
     async def keep(self) -> None:
         """Renew it again and again, until cancelled."""
@@ -172,6 +185,10 @@ class Lease:
                     await self._verify()
                 except Unreachable as fault:
                     log.debug("not_verified", error=str(fault))
+                    await asyncio.sleep(_RETRY_S)
+                    continue
+                except Exception:
+                    log.exception("not_verified")
                     await asyncio.sleep(_RETRY_S)
                     continue
                 # Only if it has lasted all the while, nobody came in between.

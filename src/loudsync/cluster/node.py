@@ -105,7 +105,7 @@ class ClusterNode:
         await parts.leases.prepare(patience_s)
         await parts.bucket.prepare(patience_s)
         try:
-            await parts.lease.start()
+            await parts.lease.start(patience_s)
         except Unreachable as fault:
             raise StartFailed(f"NATS doesn't keep the node's lease: {fault}") from None
         await parts.bus.subscribe(ping_subject(self._me.number), self._pinged)
@@ -257,10 +257,16 @@ class ClusterNode:
     def alive(self) -> Alive:
         """Return what it tells the others each second."""
         parts = self._parts
-        sent = {e: n for e, n in parts.owner.sent().items() if e in parts.peers}
-        return Alive(self.status(), sent, parts.edge.seen())
+        peers, owner = parts.peers, parts.owner
+        sent = {edge: number for edge, number in owner.sent().items() if edge in peers}
+        given_up = {edge: n for edge, n in owner.given_up().items() if edge in peers}
+        return Alive(self.status(), sent, parts.edge.seen(), given_up)
 
     # --- What happens to it ---------------------------------------------------------
+
+    def cut_off(self) -> None:
+        """NATS is away: others may take this node for gone long before its lease ends."""
+        self._parts.lease.doubt()
 
     def connected(self) -> None:
         """NATS is back: look what is still so, and let nobody expire for a while."""
@@ -284,6 +290,8 @@ class ClusterNode:
         async def is_mine(session: Session) -> bool:
             async with self._at_once:
                 if await parts.store.verify(session.id):
+                    if parts.store.is_unwritten(session.id):
+                        parts.runner.refresh(session.id)
                     return True
             parts.runner.abandon(session.id)
             parts.store.forget(session.id)
@@ -304,7 +312,9 @@ class ClusterNode:
         """Another node says how it is, and what it has sent and seen."""
         parts = self._parts
         me = self._me.number
-        parts.edge.owner_has_sent(node, alive.sent.get(me, 0))
+        parts.edge.owner_has_sent(
+            node, alive.sent.get(me, 0), alive.given_up.get(me, 0)
+        )
         seen = alive.seen.get(me)
         if seen is not None and seen.stamp_ns:
             lag_ns = time.monotonic_ns() - seen.stamp_ns - seen.held_ns
@@ -327,7 +337,7 @@ class _Parts:
         settings, me, numbers = node._settings, node._me, node._numbers  # noqa: SLF001
         store = node.store
         self.runner, self.url, self.store = runner, url, store
-        self.bus = Bus(settings, me.id, node.connected)
+        self.bus = Bus(settings, me.id, node.connected, node.cut_off)
         self.leases = Bucket(NODES, self.bus, replicas=settings.replicas, ttls_s=TTLS_S)
         self.bucket = Bucket(SESSIONS, self.bus, replicas=settings.replicas)
         self.lease = Lease(

@@ -76,6 +76,7 @@ class Owner:
         self._claim = claim
         self._channels: dict[NodeNumber, EdgeChannel] = {}
         self._probes: dict[ConnectionId, Callable[[], None]] = {}
+        self._given_up: dict[NodeNumber, int] = {}
         self._taken: dict[SessionId, dict[NodeNumber, int]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -99,12 +100,20 @@ class Owner:
             )
         return RemoteLink(connection, session_id, channel, self._probes)
 
+    def given_up(self) -> dict[NodeNumber, int]:
+        """Return how often each edge was taken for gone."""
+        return dict(self._given_up)
+
     def sent(self) -> dict[NodeNumber, int]:
         """Return how many deliveries each edge was sent."""
         return {edge: channel.sent for edge, channel in self._channels.items()}
 
     def edge_gone(self, edge: NodeNumber) -> None:
-        """Let the seats wait whose connections hung on a node that is gone."""
+        """Let the seats wait whose connections hung on a node that is gone.
+
+        Should it not be gone at all, it learns of it and its members go on.
+        """
+        self._given_up[edge] = self._given_up.get(edge, 0) + 1
         for taken in self._taken.values():
             taken.pop(edge, None)
         now_ns = self._clock.monotonic_ns()

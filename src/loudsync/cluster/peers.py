@@ -139,7 +139,7 @@ class Peers:
         """Look after the others, until cancelled."""
         while True:
             await asyncio.sleep(PING_INTERVAL_S)
-            if self._bus.is_connected and not self._is_patient:
+            if self._bus.is_connected and not self.is_patient:
                 await asyncio.gather(*map(self._ping, self._next_in_ring()))
                 self._look_for_frozen()
 
@@ -165,7 +165,8 @@ class Peers:
             peer.missed = 0
 
     @property
-    def _is_patient(self) -> bool:
+    def is_patient(self) -> bool:
+        """Whether NATS was away a moment ago, and the others may not be back yet."""
         return time.monotonic_ns() < self._patient_until_ns
 
     @property
@@ -196,7 +197,7 @@ class Peers:
                     ping_subject(node), b"", _PING_TIMEOUT_S
                 )
             except NoResponder:
-                if self._is_patient and node in self._peers:
+                if self.is_patient and node in self._peers:
                     raise Unreachable("it is too early to tell") from None
                 continue
             except Unreachable:

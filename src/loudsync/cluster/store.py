@@ -170,6 +170,11 @@ class ClusterStore:
             return True  # it is being created: its first write will tell
         return await self._is_mine(session_id, held)
 
+    def is_unwritten(self, session_id: SessionId) -> bool:
+        """Tell whether NATS has lost a session, so that it must be written again."""
+        held = self._held.get(session_id)
+        return held is not None and held.written < 0
+
     # --- Parts of the above -----------------------------------------------------
 
     async def _discard(self, session_id: SessionId) -> None:

@@ -4,6 +4,9 @@ An *edge* is the node that a member's connection hangs on, an *owner* the node
 that decides about the session. What edges ask goes to an owner in batches that
 are answered, and are asked again until they are; what owners say goes to an
 edge as one numbered stream, so that an edge notices what it has missed.
+
+In a rolling restart nodes of two versions run side by side: a field is only ever
+added at the end, with a default.
 """
 
 from enum import StrEnum
@@ -302,11 +305,13 @@ class Alive(_Part, frozen=True, array_like=True):
     Attributes:
         sent: How many deliveries it has sent, by edge.
         seen: The last delivery it got, by owner.
+        given_up: How often it took an edge for gone, and its members for lost.
     """
 
     status: NodeStatus
     sent: dict[NodeNumber, int]
     seen: dict[NodeNumber, Seen]
+    given_up: dict[NodeNumber, int] = {}
 
 
 class Gone(_Part, frozen=True, array_like=True):

@@ -11,7 +11,6 @@ from aiohttp import web
 
 from loudsync.errors import (
     STORAGE_FULL,
-    UNAVAILABLE,
     InvalidMessage,
     InvalidSetting,
     LoudSyncError,
@@ -129,7 +128,7 @@ _UNAVAILABLE: Final[dict[type[LoudSyncError], tuple[str, int | None]]] = {
     # As for too many connections; disks are not emptied in less.
     StorageFull: (STORAGE_FULL, 5),
     # What a cluster needs to elect a new leader, about.
-    Unavailable: (UNAVAILABLE, 2),
+    Unavailable: ("unavailable", 2),
 }
 """What may be better later: its code, and after how many seconds, if that is known."""
 

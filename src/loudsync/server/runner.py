@@ -236,6 +236,11 @@ class Runner:
         if (room := self._rooms.get(session_id)) is not None:
             await self._saved(room)
 
+    def refresh(self, session_id: SessionId) -> None:
+        """Save a session again, and tell its members who is here."""
+        if (room := self._rooms.get(session_id)) is not None:
+            self._commit(room.session, [BroadcastList()])
+
     async def find(self, session_id: SessionId) -> SessionSummary:
         """Return what can be seen of a session.
 

@@ -18,8 +18,7 @@ export function refusal({ code, message, details }, party) {
     case "session_not_found":
       return notFound(party.code);
     case "session_full":
-      // A seat may be free, and what keeps it from being given may pass.
-      if (["storage_full", "unavailable"].includes(details.reason)) return `${message}.`;
+      if (details.reason === "storage_full") return `${message}.`;
       return `The party is full: all ${details.maxMembers ?? "its"} seats are taken. Try again when somebody has left.`;
     case "already_joined":
       return party.token
