@@ -22,7 +22,8 @@ NODES: Final = "loudsync_nodes"
 SESSIONS: Final = "loudsync_sessions"
 
 _TIMEOUT_S: Final = 2.0
-_SCAN_TIMEOUT_S: Final = 20.0
+_SCAN_TIMEOUT_S: Final = 120.0
+"""A million sessions are some gigabytes, or a minute; a stall is shorter."""
 _RETRY_S: Final = 0.3
 
 _MARKER_S: Final = "3600"

@@ -30,6 +30,9 @@ gap."""
 
 _FLUSH_TIMEOUT_S: Final = 2
 
+_TELLING: Final = (nats.errors.AuthorizationError, ssl.SSLError)
+"""Errors that say why a connection fails; the next try may just find it closed."""
+
 
 class Unreachable(LoudSyncError):
     """NATS, or what keeps a bucket there, didn't answer; what was asked may be done."""
@@ -141,7 +144,8 @@ class Bus:
         return options
 
     async def _failed(self, error: Exception) -> None:
-        self._last_error = error
+        if not isinstance(self._last_error, _TELLING):
+            self._last_error = error
         if isinstance(error, nats.errors.AuthorizationError):
             self._is_refused.set()
         log.debug("nats_error", error=str(error))

@@ -169,10 +169,7 @@ class Claims:
             await asyncio.sleep(_SWEEP_S)
             others = self._peers.settled
             if not others or self._me.number < others[0]:
-                try:
-                    await self.claim_orphans("overlooked")
-                except Unreachable as fault:
-                    log.debug("sweep_failed", error=str(fault))
+                self._soon(self.claim_orphans("overlooked"))
 
     def _is_left_over(self, session_id: SessionId, owner: str) -> bool:
         """Tell whether a session is kept as this node's that it knows nothing of."""
@@ -274,7 +271,7 @@ class Claims:
             try:
                 await work
             except Unreachable as fault:
-                log.debug("claim_failed", error=str(fault))
+                log.warning("claims_failed", error=str(fault))
 
         task = asyncio.get_running_loop().create_task(quietly())
         self._tasks.add(task)

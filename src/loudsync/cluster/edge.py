@@ -34,7 +34,8 @@ from loudsync.cluster.wire import (
     EndOp,
     ExpelOp,
     JoinOp,
-    LatencyOp,
+    Latencies,
+    Latency,
     Probed,
     Refusal,
     ReturnOp,
@@ -45,6 +46,8 @@ from loudsync.cluster.wire import (
     Welcomed,
     decode_delivery,
     edge_subject,
+    encode,
+    owner_subject,
 )
 from loudsync.core import ConnectionId
 from loudsync.core.admission import check_version
@@ -78,6 +81,12 @@ MAX_WAITING_OPS: Final = 10_000
 and what must not be lost is bounded by the connections there are."""
 
 TRY_AGAIN: Final = "The session can't be reached now; try again in a moment"
+
+_LATENCIES_S: Final = 0.5
+"""How long round trips are gathered: a member has one every 15 s."""
+
+_MAX_LATENCIES: Final = 5_000
+"""Of one owner's members in that time; more are not told, the next will do."""
 
 _BATCH_BYTES: Final = 128 * 1024
 """Well below what a NATS server takes, whatever 16 KiB a JOIN may have."""
@@ -255,6 +264,7 @@ class Edge:
         self._sessions: dict[SessionId, EdgeSession] = {}
         self._links: dict[ConnectionId, EdgeLink] = {}
         self._by_connection: dict[ConnectionId, EdgeLink] = {}
+        self._latencies: dict[NodeNumber, list[Latency]] = {}
         self._streams: dict[NodeNumber, _Stream] = {}
 
     # --- What is here -----------------------------------------------------------
@@ -344,8 +354,17 @@ class Edge:
         session = self._sessions[session_id]
         if self._is_direct(session):
             self._runner.measured(mine, session_id, latency_ms)
-        elif self._store.is_sure and len(session.outbox) < MAX_WAITING_OPS:
-            self._put(session, LatencyOp(mine.id, latency_ms))
+        elif session.owner is not None:
+            if not self._latencies:
+                self._clock.call_later(_LATENCIES_S, self._tell_latencies)
+            measured = self._latencies.setdefault(session.owner, [])
+            if len(measured) < _MAX_LATENCIES:
+                measured.append(Latency(session_id, mine.id, latency_ms))
+
+    def _tell_latencies(self) -> None:
+        latencies, self._latencies = self._latencies, {}
+        for owner, measured in latencies.items():
+            self._bus.publish(owner_subject(owner), encode(Latencies(measured)))
 
     def left(self, link: Link, session_id: SessionId) -> None:
         """Note that a connection ended with 1000, which counts as leaving."""

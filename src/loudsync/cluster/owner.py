@@ -26,7 +26,7 @@ from loudsync.cluster.wire import (
     ExpelOp,
     JoinOp,
     KickAsked,
-    LatencyOp,
+    Latencies,
     ListAsked,
     Outcome,
     ReturnOp,
@@ -142,6 +142,10 @@ class Owner:
                 answer(_BUSY)
             case Batch():
                 self._take(request, answer)
+            case Latencies(measured=measured):
+                for it in measured:
+                    link = self.link(it.connection, it.session_id)
+                    self._runner.measured(link, it.session_id, it.latency_ms)
             case KickAsked(session_id=session_id, member_id=member_id, reason=reason):
                 work = self._runner.kick(session_id, member_id, reason)
                 self._soon(_answered(work, answer))
@@ -198,9 +202,6 @@ class Owner:
             case ExpelOp():
                 link = link_of(op.connection, session_id)
                 runner.expel(link, session_id, op.reason)
-            case LatencyOp():
-                link = link_of(op.connection, session_id)
-                runner.measured(link, session_id, op.latency_ms)
             case AliveOp():
                 if (on_alive := self._probes.pop(op.connection, None)) is not None:
                     on_alive()

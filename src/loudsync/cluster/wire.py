@@ -98,20 +98,13 @@ class ExpelOp(_Part, frozen=True, array_like=True, tag="expel"):
     reason: str
 
 
-class LatencyOp(_Part, frozen=True, array_like=True, tag="latency"):
-    """A member's round trip was measured."""
-
-    connection: ConnectionId
-    latency_ms: int
-
-
 class AliveOp(_Part, frozen=True, array_like=True, tag="alive"):
     """A connection that was probed has answered."""
 
     connection: ConnectionId
 
 
-EdgeOp = JoinOp | ReturnOp | AskOp | EndOp | ExpelOp | LatencyOp | AliveOp
+EdgeOp = JoinOp | ReturnOp | AskOp | EndOp | ExpelOp | AliveOp
 
 
 class Batch(_Part, frozen=True, array_like=True, tag="batch"):
@@ -125,6 +118,20 @@ class Batch(_Part, frozen=True, array_like=True, tag="batch"):
     edge: NodeNumber
     session_id: SessionId
     ops: list[msgspec.Raw]
+
+
+class Latency(_Part, frozen=True, array_like=True):
+    """A member's round trip."""
+
+    session_id: SessionId
+    connection: ConnectionId
+    latency_ms: int
+
+
+class Latencies(_Part, frozen=True, array_like=True, tag="latencies"):
+    """What an edge has measured lately; not answered, as the next will do."""
+
+    measured: list[Latency]
 
 
 class KickAsked(_Part, frozen=True, array_like=True, tag="kick"):
@@ -152,7 +159,7 @@ class ClaimAsked(_Part, frozen=True, array_like=True, tag="claim"):
     session_ids: list[SessionId]
 
 
-OwnerRequest = Batch | KickAsked | CloseAsked | ListAsked | ClaimAsked
+OwnerRequest = Batch | Latencies | KickAsked | CloseAsked | ListAsked | ClaimAsked
 
 
 class Outcome(StrEnum):

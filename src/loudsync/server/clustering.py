@@ -33,7 +33,7 @@ class Cluster(Protocol):
         """Get the runner for the sessions that this node decides about.
 
         Args:
-            url: Tells where this node is reached, once it is.
+            url: Tells where this node itself is reached, once it is.
         """
 
     async def start(self) -> None:

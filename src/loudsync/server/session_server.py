@@ -245,6 +245,11 @@ class SessionServer:
         """Its HTTP address as guests reach it, without a slash at the end."""
         if self._public_url:
             return self._public_url
+        return self.own_url
+
+    @property
+    def own_url(self) -> str:
+        """Its HTTP address as it has it itself, whatever its public one is."""
         host = reachable_host(self._host)
         return base_url(host, self._port, is_secure=self.is_secure)
 
@@ -338,7 +343,7 @@ class _Parts:
         self.sessions: Runner | ClusterSessions = (
             self.runner
             if cluster is None
-            else cluster.attach(self.runner, clock, lambda: server.url)
+            else cluster.attach(self.runner, clock, lambda: server.own_url)
         )
         self.around = Surroundings(self.sessions, clock, settings, self.stats)
         self.liveness = Liveness(self.around)
