@@ -8,7 +8,7 @@ from loudsync.cluster.buckets import Bucket
 from loudsync.cluster.bus import Bus, NoResponder, Unreachable
 from loudsync.cluster.claims import Claims
 from loudsync.cluster.identity import Identity, NodeNumber
-from loudsync.cluster.kept import decode_kept
+from loudsync.cluster.kept import Unreadable, decode_kept
 from loudsync.cluster.lease import Lease
 from loudsync.cluster.peers import Peers
 from loudsync.cluster.store import ClusterStore
@@ -105,7 +105,10 @@ class Catalogue:
             raise _unavailable() from None
         if entry is None or entry.value is None:
             raise SessionNotFound(f"No session has the id {session_id!r}")
-        return summary_of(decode_kept(entry.value).record)
+        try:
+            return summary_of(decode_kept(entry.value).record)
+        except Unreadable:
+            raise _unavailable() from None
 
     async def listed(self) -> list[SessionSummary]:
         """Return the sessions that want to be found, oldest first."""
@@ -184,7 +187,7 @@ class Catalogue:
                 await here()
                 return None, True
             answer = await self._ask(owner, asked, self._patience_s)
-        except (Unreachable, NoResponder, SessionLost):
+        except (Unreachable, Unreadable, NoResponder, SessionLost):
             return None, False
         return answer, answer.outcome in {Outcome.DONE, Outcome.REFUSED}
 

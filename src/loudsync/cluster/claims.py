@@ -7,18 +7,15 @@ succeeds. Lists of who is there only say when it is worth trying.
 
 import asyncio
 import hashlib
-import zlib
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, Final, TypeVar
-
-import msgspec
 
 from loudsync.cluster.buckets import Bucket, Entry, WrongRevision
 from loudsync.cluster.bus import Unreachable
 from loudsync.cluster.edge import Edge
 from loudsync.cluster.ending import end_tasks
 from loudsync.cluster.identity import NOBODY, Identity, NodeNumber, node_of, number_of
-from loudsync.cluster.kept import Kept, decode_kept
+from loudsync.cluster.kept import Kept, Unreadable, decode_kept
 from loudsync.cluster.numbers import Numbers
 from loudsync.cluster.owner import Owner
 from loudsync.cluster.peers import Peers
@@ -91,6 +88,7 @@ class Claims:
 
         Raises:
             Unreachable: It can't be found out now; ask again soon.
+            Unreadable: Nobody can decide about it.
         """
         if session_id in self._runner.registry:
             return self._me.number
@@ -105,7 +103,7 @@ class Claims:
         kept = _read(entry)
         if kept.owner not in {NOBODY, self._me.id}:
             number = number_of(kept.owner)
-            if await self._peers.is_there(number):
+            if self._peers.seems_there(number) or await self._peers.is_there(number):
                 return number
         await self._claim(entry, kept, "asked")
         if session_id in self._runner.registry:
@@ -126,11 +124,11 @@ class Claims:
             if entry is not None and entry.value is not None:
                 await self._claim_if_orphan(entry, reason)
 
-        self._soon(self._all(claim, list(session_ids)))
+        self._soon(lambda: self._all(claim, list(session_ids)))
 
     def owner_gone(self) -> None:
         """Claim this node's part of the sessions of one that is gone."""
-        self._soon(self.claim_orphans("owner_gone"))
+        self._soon(lambda: self.claim_orphans("owner_gone"))
 
     async def claim_orphans(self, reason: str) -> None:
         """Claim what no living node owns; others get what is rather theirs.
@@ -142,7 +140,10 @@ class Claims:
         living: dict[str, bool] = {self._me.id: True, NOBODY: False}
         async for entry in self._bucket.scan():
             session_id = SessionId(entry.key)
-            owner = _read(entry).owner
+            try:
+                owner = _read(entry).owner
+            except Unreadable:
+                continue  # the others can be read
             if owner not in living:
                 living[owner] = await self._peers.is_there(number_of(owner))
             if not living[owner] or self._is_left_over(session_id, owner):
@@ -169,7 +170,7 @@ class Claims:
             await asyncio.sleep(_SWEEP_S)
             others = self._peers.settled
             if not others or self._me.number < others[0]:
-                self._soon(self.claim_orphans("overlooked"))
+                self._soon(lambda: self.claim_orphans("overlooked"))
 
     def _is_left_over(self, session_id: SessionId, owner: str) -> bool:
         """Tell whether a session is kept as this node's that it knows nothing of."""
@@ -209,7 +210,7 @@ class Claims:
         self._claiming[session_id] = done
         try:
             edges = {node_of(s.connection) for s in kept.record.seats if s.connection}
-            gone = {edge for edge in edges if not await self._peers.is_there(edge)}
+            gone = {edge for edge in edges if not await self._may_be_there(edge)}
             if not self._store.is_sure:
                 raise Unreachable("this node is not sure of itself")
             if session_id in self._runner.registry:
@@ -247,12 +248,13 @@ class Claims:
         self._edge.owner_changed(session_id, self._me.number, epoch)
         if record.spec.token_hash is None:
             # Its host was the program that had it, which is gone.
-            self._soon(self._close_hostless(session_id))
-
-    async def _close_hostless(self, session_id: SessionId) -> None:
-        await self._runner.close(session_id, HOST_LOST)
+            self._soon(lambda: self._runner.close(session_id, HOST_LOST))
 
     # --- Parts of the above -------------------------------------------------------
+
+    async def _may_be_there(self, edge: NodeNumber) -> bool:
+        """Tell whether an edge is there; that one is gone may be noticed later."""
+        return self._peers.seems_there(edge) or await self._peers.is_there(edge)
 
     async def _all(
         self, claim: Callable[[_ItemT], Awaitable[None]], items: list[_ItemT]
@@ -261,15 +263,15 @@ class Claims:
             async with self._at_once:
                 try:
                     await claim(item)
-                except Unreachable as fault:
+                except (Unreachable, Unreadable) as fault:
                     log.debug("claim_failed", error=str(fault))
 
         await asyncio.gather(*map(one, items))
 
-    def _soon(self, work: Coroutine[Any, Any, None]) -> None:
+    def _soon(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         async def quietly() -> None:
             try:
-                await work
+                await work()
             except Unreachable as fault:
                 log.warning("claims_failed", error=str(fault))
 
@@ -285,6 +287,6 @@ def _weight(session_id: SessionId, node: NodeNumber) -> bytes:
 def _read(entry: Entry) -> Kept:
     try:
         return decode_kept(entry.value or b"")
-    except (msgspec.MsgspecError, ValueError, zlib.error) as fault:
+    except Unreadable as fault:
         log.error("session_unreadable", session=entry.key, error=str(fault))
-        raise Unreachable(f"the session {entry.key} can't be read") from None
+        raise

@@ -10,6 +10,7 @@ from loudsync.cluster.bus import Bus, NoResponder, Unreachable
 from loudsync.cluster.claims import Claims
 from loudsync.cluster.edge import Edge, EdgeSession
 from loudsync.cluster.identity import Identity, NodeNumber
+from loudsync.cluster.kept import Unreadable
 from loudsync.cluster.lease import Lease
 from loudsync.cluster.numbers import Numbers
 from loudsync.cluster.peers import Peers
@@ -74,6 +75,8 @@ class Courier:
             await self._lease.until_sure()
             try:
                 owner = await self._claims.owner_of(session.id, session.owner)
+            except Unreadable:
+                return False
             except Unreachable:
                 await asyncio.sleep(
                     RETRY_S if self._bus.is_connected else _AWAY_RETRY_S

@@ -264,6 +264,7 @@ class Edge:
         self._sessions: dict[SessionId, EdgeSession] = {}
         self._links: dict[ConnectionId, EdgeLink] = {}
         self._by_connection: dict[ConnectionId, EdgeLink] = {}
+        self._member_count = 0
         self._latencies: dict[NodeNumber, list[Latency]] = {}
         self._streams: dict[NodeNumber, _Stream] = {}
 
@@ -272,7 +273,7 @@ class Edge:
     @property
     def member_count(self) -> int:
         """Members whose connection is here."""
-        return sum(len(session.attached) for session in self._sessions.values())
+        return self._member_count
 
     @property
     def links(self) -> list[EdgeLink]:
@@ -432,6 +433,7 @@ class Edge:
     def attached(self, link: EdgeLink) -> None:
         """Let a link hear what is said to all."""
         self._sessions[link.session_id].attached[link.id] = link
+        self._member_count += 1
 
     def forget(self, link: EdgeLink) -> bool:
         """Know a link no more; tell whether it was known."""
@@ -444,7 +446,8 @@ class Edge:
             del self._by_connection[link.connection.id]
         session = self._sessions[link.session_id]
         del session.links[link.id]
-        session.attached.pop(link.id, None)
+        if session.attached.pop(link.id, None) is not None:
+            self._member_count -= 1
         self._tidy(session)
         return True
 

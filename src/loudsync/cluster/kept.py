@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from loudsync.core import SessionRecord
+from loudsync.errors import LoudSyncError
 
 _PLAIN: Final = b"\x01"
 _PACKED: Final = b"\x02"
@@ -16,6 +17,10 @@ _PACKED: Final = b"\x02"
 
 _WORTH_PACKING: Final = 32 * 1024
 """Large sessions are mostly field names; a small one costs more time than it saves."""
+
+
+class Unreadable(LoudSyncError):
+    """What is under a session's id is no session."""
 
 
 class Kept(msgspec.Struct, frozen=True, array_like=True):
@@ -47,12 +52,14 @@ def decode_kept(value: bytes) -> Kept:
     """Read a value.
 
     Raises:
-        msgspec.MsgspecError, zlib.error, ValueError: It is no value of ours.
+        Unreadable: It is no value of ours, or a later version's.
     """
-    match value[:1]:
-        case b"\x01":
-            return _decode(value[1:])
-        case b"\x02":
-            return _decode(zlib.decompress(value[1:]))
-        case _:
-            raise ValueError("written by another version of LoudSync")
+    try:
+        match value[:1]:
+            case b"\x01":
+                return _decode(value[1:])
+            case b"\x02":
+                return _decode(zlib.decompress(value[1:]))
+    except (msgspec.MsgspecError, ValueError, zlib.error) as fault:
+        raise Unreadable(str(fault)) from None
+    raise Unreadable("written by another version of LoudSync")

@@ -8,7 +8,7 @@ from loudsync.cluster.buckets import NODES, Bucket
 from loudsync.cluster.bus import Bus, NoResponder, Unreachable
 from loudsync.cluster.identity import number_of
 from loudsync.cluster.settings import ClusterSettings
-from loudsync.cluster.wire import decode_status, ping_subject
+from loudsync.cluster.wire import HOW_ARE_YOU, decode_status, ping_subject
 from loudsync.errors import StartFailed
 
 _PING_TIMEOUT_S = 1.0
@@ -61,7 +61,7 @@ async def list_nodes(settings: ClusterSettings) -> list[NodeReport]:
 async def _report(bus: Bus, node_id: str, lease: bytes) -> NodeReport:
     try:
         answer = await bus.request(
-            ping_subject(number_of(node_id)), b"", _PING_TIMEOUT_S
+            ping_subject(number_of(node_id)), HOW_ARE_YOU, _PING_TIMEOUT_S
         )
     except (NoResponder, Unreachable):
         answer = None

@@ -23,6 +23,7 @@ from loudsync.cluster.sessions import Sessions
 from loudsync.cluster.settings import ClusterSettings
 from loudsync.cluster.store import ClusterStore
 from loudsync.cluster.wire import (
+    HOW_ARE_YOU,
     Alive,
     ClaimAsked,
     NodeStatus,
@@ -251,8 +252,8 @@ class ClusterNode:
             lease_age_s=parts.lease.age_s,
         )
 
-    def _pinged(self, _payload: bytes, answer: Callable[[bytes], None]) -> None:
-        answer(encode(self.status()))
+    def _pinged(self, payload: bytes, answer: Callable[[bytes], None]) -> None:
+        answer(encode(self.status()) if payload == HOW_ARE_YOU else b"")
 
     def alive(self) -> Alive:
         """Return what it tells the others each second."""

@@ -19,6 +19,7 @@ from loudsync.cluster.wire import (
     ALIVE_SUBJECT,
     GONE_SUBJECT,
     HELLO_SUBJECT,
+    HOW_ARE_YOU,
     Alive,
     Gone,
     NodeStatus,
@@ -36,7 +37,7 @@ log = get_logger("cluster")
 ALIVE_INTERVAL_S: Final = 1.0
 PING_INTERVAL_S: Final = 0.2
 
-_PINGED_AT_ONCE: Final = 3
+_PINGED_AT_ONCE: Final = 2
 """Each node looks after the next few in a ring, so that the pings of all grow with
 the nodes and not with their square."""
 
@@ -47,6 +48,9 @@ come back by another."""
 
 _PATIENCE_NS: Final = 2 * NS_PER_S
 """After NATS was away the others come back one by one: nobody is gone until then."""
+
+_LATELY_NS: Final = int(2.5 * NS_PER_S)
+"""Who has not said that it is alive twice is asked."""
 
 _PING_TIMEOUT_S: Final = 0.5
 _SETTLE_S: Final = 0.3
@@ -175,6 +179,15 @@ class Peers:
 
     # --- Whether one is there -------------------------------------------------
 
+    def seems_there(self, node: NodeNumber) -> bool:
+        """Tell whether a node was heard of lately, without asking it."""
+        if node == self._me.number:
+            return True
+        peer = self._peers.get(node)
+        if peer is None or peer.missed:
+            return False
+        return time.monotonic_ns() - peer.heard_ns < _LATELY_NS
+
     async def is_there(self, node: NodeNumber) -> bool:
         """Find out whether a node is there that was not heard of, or in doubt.
 
@@ -194,7 +207,7 @@ class Peers:
                 await asyncio.sleep(PING_INTERVAL_S)
             try:
                 answer = await self._bus.request(
-                    ping_subject(node), b"", _PING_TIMEOUT_S
+                    ping_subject(node), HOW_ARE_YOU, _PING_TIMEOUT_S
                 )
             except NoResponder:
                 if self.is_patient and node in self._peers:

@@ -14,7 +14,7 @@ from loudsync.cluster.buckets import Bucket, Entry, WrongRevision
 from loudsync.cluster.bus import Bus, Unreachable
 from loudsync.cluster.ending import end_tasks
 from loudsync.cluster.identity import Identity
-from loudsync.cluster.kept import Kept, decode_kept, encode_kept
+from loudsync.cluster.kept import Kept, Unreadable, decode_kept, encode_kept
 from loudsync.cluster.lease import Lease
 from loudsync.core import Session, SessionRecord
 from loudsync.errors import StorageFull
@@ -269,4 +269,9 @@ class ClusterStore:
 
 
 def _owner_in(entry: Entry) -> str | None:
-    return None if entry.value is None else decode_kept(entry.value).owner
+    """Return whose a session is; who wrote what can't be read, has it."""
+    try:
+        return None if entry.value is None else decode_kept(entry.value).owner
+    except Unreadable as fault:
+        log.error("session_unreadable", session=entry.key, error=str(fault))
+        return None

@@ -39,6 +39,10 @@ def edge_subject(node: NodeNumber) -> str:
     return f"loudsync.node.{node:08x}.edge"
 
 
+HOW_ARE_YOU: Final = b"?"
+"""A ping with this is answered with the node's status; one without, with nothing."""
+
+
 def ping_subject(node: NodeNumber) -> str:
     """Return where a node is asked whether it is there."""
     return f"loudsync.node.{node:08x}"
