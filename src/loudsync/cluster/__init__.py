@@ -5,7 +5,8 @@ about by one node, its *owner*, with the same rules and the same runner as on a
 single server. From a connection inwards: ``edge`` takes what members ask;
 ``courier`` brings it to the owner that ``claims`` finds, or makes of this node;
 ``owner`` hands it to the runner, whose ``store`` writes every change to NATS
-before a word of it is said; ``channels`` carries the words to other edges.
+before a word of it is said; ``channels`` carries the words to other edges, where
+``deliveries`` takes them in.
 ``lease`` tells whether a node may trust what it knows, ``peers`` who else is
 there. ``wire`` has all that nodes say to each other, ``kept`` what they keep.
 ``bus`` and ``buckets`` are NATS; ``node`` is the whole, and ``catalogue`` what HTTP

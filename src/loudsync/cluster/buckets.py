@@ -27,8 +27,8 @@ _SCAN_TIMEOUT_S: Final = 120.0
 _RETRY_S: Final = 0.3
 
 _MARKER_S: Final = "3600"
-"""How long it is remembered that a key was ended; a writer that slept longer than
-that must not bring it back, and finds another revision anyway."""
+"""How long it is remembered that a key was ended, so that a writer that slept
+meanwhile doesn't take it for one that NATS has lost."""
 
 _NOT_CLUSTERED: Final = 10074
 _WRONG_REVISION: Final = (10071, 10164)
@@ -219,6 +219,8 @@ class Bucket:
 
     @property
     def _jetstream(self) -> JetStreamContext:
+        if not self._bus.is_connected:
+            raise nats.errors.ConnectionClosedError
         return self._bus.jetstream(_TIMEOUT_S)
 
 

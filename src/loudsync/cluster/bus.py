@@ -6,6 +6,7 @@ translated, and what it would buffer while NATS is away is not sent at all.
 
 import asyncio
 import contextlib
+import logging
 import ssl
 from collections import deque
 from collections.abc import Callable
@@ -227,8 +228,12 @@ class Bus:
 
         Raises:
             NoResponder: Nobody listens there.
-            Unreachable: NATS is away, or the answer took too long.
+            Unreachable: NATS is away, or doesn't take as much; or the answer took
+                too long.
         """
+        # nats-py would keep the question for ever, and with it each of its tries.
+        if not self.is_connected or len(payload) > self.max_payload_bytes:
+            raise Unreachable(f"{subject}: not sent")
         try:
             message = await self._client.request(subject, payload, timeout=timeout_s)
         except nats.errors.NoRespondersError:
@@ -248,7 +253,8 @@ class Bus:
                     await self._client.publish(subject, payload)
                 except (nats.errors.Error, OSError) as fault:
                     self.dropped += 1
-                    log.debug("not_sent", subject=subject, error=str(fault))
+                    level = logging.WARNING if self.is_connected else logging.DEBUG
+                    log.log(level, "not_sent", subject=subject, error=str(fault))
             self._idle.set()
 
 

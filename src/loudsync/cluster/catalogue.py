@@ -13,6 +13,7 @@ from loudsync.cluster.lease import Lease
 from loudsync.cluster.peers import Peers
 from loudsync.cluster.store import ClusterStore
 from loudsync.cluster.wire import (
+    LIST_PAGE,
     NO_MEMBER,
     Answer,
     CloseAsked,
@@ -200,18 +201,26 @@ class Catalogue:
         return decode_answer(payload)
 
     async def _listed_at(self, node: NodeNumber) -> list[SessionSummary]:
-        try:
-            return (await self._ask(node, ListAsked(), _LIST_TIMEOUT_S)).listed
-        except (Unreachable, NoResponder):
-            return []
+        found: list[SessionSummary] = []
+        page = found
+        while not found or len(page) == LIST_PAGE:
+            asked = ListAsked(found[-1].id if found else "")
+            try:
+                page = (await self._ask(node, asked, _LIST_TIMEOUT_S)).listed
+            except (Unreachable, NoResponder):
+                break
+            if not page:
+                break
+            found += page
+        return found
 
 
 def summary_of(record: SessionRecord) -> SessionSummary:
     """Return what a listing shows of a session that is kept."""
-    host = next(seat for seat in record.seats if seat.is_host)
+    hosts = [seat.name for seat in record.seats if seat.is_host]
     return SessionSummary(
         spec=record.spec,
-        host_name=host.name,
+        host_name=hosts[0] if hosts else record.spec.host_name,
         member_count=len(record.seats),
         created_at_ms=record.created_at_ms,
     )

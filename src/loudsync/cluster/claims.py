@@ -64,6 +64,7 @@ class Claims:
         self._owner = owner
         self._edge = edge
         self._numbers = numbers
+        self._wanted: set[SessionId] = set()
         self._claiming: dict[SessionId, asyncio.Future[None]] = {}
         self._at_once = asyncio.Semaphore(_AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -120,11 +121,15 @@ class Claims:
         """Claim these sessions, if they are anybody's to claim."""
 
         async def claim(session_id: SessionId) -> None:
+            self._wanted.discard(session_id)
             entry = await self._bucket.read(session_id)
             if entry is not None and entry.value is not None:
                 await self._claim_if_orphan(entry, reason)
 
-        self._soon(lambda: self._all(claim, list(session_ids)))
+        wanted = [it for it in session_ids if it not in self._wanted]
+        self._wanted.update(wanted)
+        if wanted:
+            self._soon(lambda: self._all(claim, wanted))
 
     def owner_gone(self) -> None:
         """Claim this node's part of the sessions of one that is gone."""
@@ -168,6 +173,7 @@ class Claims:
         """Look for what was overlooked, one node for all, until cancelled."""
         while True:
             await asyncio.sleep(_SWEEP_S)
+            self._owner.drop_strays()
             others = self._peers.settled
             if not others or self._me.number < others[0]:
                 self._soon(lambda: self.claim_orphans("overlooked"))
@@ -215,7 +221,7 @@ class Claims:
                 raise Unreachable("this node is not sure of itself")
             if session_id in self._runner.registry:
                 return  # somebody opens one of this id, and will find that it is taken
-            epoch = await self._store.claim(session_id, kept.record, entry.revision)
+            epoch = await self._store.claim(session_id, kept, entry.revision)
             self._take_over(kept, epoch, gone, reason)
         except WrongRevision:
             log.debug("claim_lost", session=session_id)
@@ -233,7 +239,10 @@ class Claims:
             node = node_of(connection)
             if node == self._me.number:
                 return self._edge.link(connection)
-            return None if node in gone else self._owner.link(connection, session_id)
+            # It may have gone since it was asked.
+            if node in gone or node not in self._peers:
+                return None
+            return self._owner.link(connection, session_id)
 
         self._runner.adopt(record, link_to)
         self._numbers.claimed(reason)

@@ -1,6 +1,7 @@
 """Brings what edges ask to whoever decides, however often that changes."""
 
 import asyncio
+import contextlib
 import time
 from typing import Final
 
@@ -9,7 +10,7 @@ import msgspec
 from loudsync.cluster.bus import Bus, NoResponder, Unreachable
 from loudsync.cluster.claims import Claims
 from loudsync.cluster.edge import Edge, EdgeSession
-from loudsync.cluster.identity import Identity, NodeNumber
+from loudsync.cluster.identity import Identity
 from loudsync.cluster.kept import Unreadable
 from loudsync.cluster.lease import Lease
 from loudsync.cluster.numbers import Numbers
@@ -75,23 +76,26 @@ class Courier:
             await self._lease.until_sure()
             try:
                 owner = await self._claims.owner_of(session.id, session.owner)
-            except Unreadable:
-                return False
-            except Unreachable:
+            except (Unreachable, Unreadable):
                 await asyncio.sleep(
                     RETRY_S if self._bus.is_connected else _AWAY_RETRY_S
                 )
                 continue
             if owner is None:
-                return False
+                # What NATS doesn't have, its last owner may still: it says so itself.
+                owner = session.last_owner
+                if owner is None or owner not in self._peers:
+                    return False
             session.owner = owner
-            if owner == self._me.number:
-                if await self._do_here(session, batch):
-                    return True
-            elif await self._ask(session, number, batch):
+            is_here = owner == self._me.number
+            do = self._do_here if is_here else self._ask
+            if await do(session, number, batch):
                 return True
+            await asyncio.sleep(RETRY_S)
 
-    async def _do_here(self, session: EdgeSession, batch: list[EdgeOp]) -> bool:
+    async def _do_here(
+        self, session: EdgeSession, _number: int, batch: list[EdgeOp]
+    ) -> bool:
         if not self._lease.is_sure:
             return False
         self._edge.apply_here(session, batch)
@@ -117,9 +121,8 @@ class Courier:
             )
         except NoResponder:
             session.owner = None
-            if not await self._is_there(owner):
-                return False
-            await asyncio.sleep(RETRY_S)
+            with contextlib.suppress(Unreachable):
+                await self._peers.is_there(owner)
             return False
         except Unreachable:
             # It may be frozen, or just slow: its lease tells, and the batch's
@@ -130,16 +133,11 @@ class Courier:
         self._numbers.requests.add((time.monotonic_ns() - started_ns) / NS_PER_S)
         outcome = decode_answer(answer).outcome
         if outcome is Outcome.DONE:
+            session.last_owner = owner
             return True
-        session.owner = None
-        await asyncio.sleep(RETRY_S)
+        if outcome is Outcome.NOT_MINE:
+            session.owner = session.last_owner = None
         return False
-
-    async def _is_there(self, owner: NodeNumber) -> bool:
-        try:
-            return await self._peers.is_there(owner)
-        except Unreachable:
-            return True
 
 
 def _raw(op: EdgeOp) -> "msgspec.Raw":

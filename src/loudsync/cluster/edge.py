@@ -3,19 +3,15 @@
 What is asked of a session that this node owns goes straight to the runner. For
 all others it waits in the session's outbox: one batch at a time is under way,
 asked again until its owner has answered, so that order is kept and nothing is
-lost when owners change. What owners say comes as ``Delivery``.
+lost when owners change. What owners say comes through ``deliveries``.
 """
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Final, assert_never
 
-import msgspec
-
 from loudsync.cluster.bus import Bus
-from loudsync.cluster.channels import MORE, OWNER_BYTES
 from loudsync.cluster.ending import end_tasks
 from loudsync.cluster.identity import Identity, NodeNumber
 from loudsync.cluster.numbers import Numbers
@@ -27,7 +23,6 @@ from loudsync.cluster.wire import (
     AskOp,
     Attached,
     Closed,
-    Delivery,
     EdgeAct,
     EdgeOp,
     Ending,
@@ -40,12 +35,9 @@ from loudsync.cluster.wire import (
     Refusal,
     ReturnOp,
     Said,
-    Seen,
     Sent,
     SessionPart,
     Welcomed,
-    decode_delivery,
-    edge_subject,
     encode,
     owner_subject,
 )
@@ -82,6 +74,9 @@ and what must not be lost is bounded by the connections there are."""
 
 TRY_AGAIN: Final = "The session can't be reached now; try again in a moment"
 
+_STUCK_S: Final = 1.0
+"""How long a session rests whose owner could not even be asked."""
+
 _LATENCIES_S: Final = 0.5
 """How long round trips are gathered: a member has one every 15 s."""
 
@@ -106,6 +101,7 @@ class EdgeLink:
         session_id: Where it wants a seat, or has one.
         request: Its JOIN, kept: it may have to be asked again.
         member_id: Whom it speaks for, once it does.
+        has_left: Its LEAVE is on its way to the owner.
         is_over: It has no seat any more, and waits for none.
     """
 
@@ -113,6 +109,7 @@ class EdgeLink:
         "_edge",
         "_is_welcome",
         "connection",
+        "has_left",
         "hold",
         "id",
         "is_over",
@@ -143,6 +140,7 @@ class EdgeLink:
         self.member_id: MemberId | None = None
         self.is_over = False
         self.hold: Timer | None = None
+        self.has_left = False
         self._is_welcome = False
         self.send = connection.send
 
@@ -200,32 +198,42 @@ class EdgeSession:
         links: All that have a seat in it or wait for one.
         attached: Those who hear what is said to all.
         owner: Who decides about it, as far as is known here.
+        last_owner: Who has done what was asked last.
         epoch: Since which revision; what an earlier owner says is not heard.
         outbox: What its owner has not been asked yet.
         work: Asks it.
     """
 
-    __slots__ = ("attached", "epoch", "id", "links", "outbox", "owner", "work")
+    __slots__ = (
+        "attached",
+        "epoch",
+        "id",
+        "last_owner",
+        "links",
+        "outbox",
+        "owner",
+        "work",
+    )
 
     def __init__(self, session_id: SessionId) -> None:
         self.id = session_id
         self.links: dict[ConnectionId, EdgeLink] = {}
         self.attached: dict[ConnectionId, EdgeLink] = {}
         self.owner: NodeNumber | None = None
+        self.last_owner: NodeNumber | None = None
         self.epoch = 0
         self.outbox: deque[EdgeOp] = deque()
         self.work: asyncio.Task[None] | None = None
 
-    def take_batch(self) -> list[EdgeOp]:
-        """Take what goes to the owner at once, first come first."""
+    def take_batch(self, max_bytes: int) -> list[EdgeOp]:
+        """Take what goes to the owner at once, first come first; one op at least."""
         batch: list[EdgeOp] = []
         size = 0
-        while self.outbox and size < _BATCH_BYTES:
-            op = self.outbox.popleft()
-            size += 256
-            if isinstance(op, JoinOp | ReturnOp):
-                size += 4 * len(op.request.token)
-            batch.append(op)
+        while self.outbox:
+            size += len(encode(self.outbox[0]))
+            if batch and size > max_bytes:
+                break
+            batch.append(self.outbox.popleft())
         return batch
 
     def is_worth(self, op: EdgeOp) -> bool:
@@ -266,7 +274,6 @@ class Edge:
         self._by_connection: dict[ConnectionId, EdgeLink] = {}
         self._member_count = 0
         self._latencies: dict[NodeNumber, list[Latency]] = {}
-        self._streams: dict[NodeNumber, _Stream] = {}
 
     # --- What is here -----------------------------------------------------------
 
@@ -337,12 +344,16 @@ class Edge:
     ) -> None:
         """Take whatever else a member asks."""
         mine = self._by_connection.get(link.id)
-        if mine is None:
+        if mine is None or mine.has_left:
             return
         session = self._sessions[session_id]
         if self._is_direct(session):
             self._runner.request(mine, session_id, request)
-        elif len(session.outbox) < MAX_WAITING_OPS or isinstance(request, Leave):
+        elif isinstance(request, Leave):
+            # Nobody is shown why, and it is said once: what follows finds no seat.
+            self._put(session, EndOp(mine.id, Ending.LEFT))
+            mine.has_left = True
+        elif len(session.outbox) < MAX_WAITING_OPS:
             self._put(session, AskOp(mine.id, request))
         else:
             self.restart(mine, CloseCode.TRY_AGAIN_LATER, TRY_AGAIN)
@@ -484,14 +495,17 @@ class Edge:
             session.work = loop.create_task(self._work(session))
 
     async def _work(self, session: EdgeSession) -> None:
+        max_bytes = min(_BATCH_BYTES, self._bus.max_payload_bytes // 2)
         try:
             while session.outbox:
-                batch = session.take_batch()
-                if not await self.bring(session, batch):
-                    self._is_over(session)
-        except Exception:
-            log.exception("session_stuck", session=session.id)
-            raise
+                batch = session.take_batch(max_bytes)
+                try:
+                    if not await self.bring(session, batch):
+                        self._say_it_is_over(session)
+                except Exception:
+                    log.exception("session_stuck", session=session.id)
+                    session.outbox.extendleft(reversed(batch))
+                    await asyncio.sleep(_STUCK_S)
         finally:
             session.work = None
             if self._sessions.get(session.id) is session:
@@ -503,7 +517,7 @@ class Edge:
             if session.is_worth(op):
                 self._owner.apply(session.id, op, self._own)
 
-    def _is_over(self, session: EdgeSession) -> None:
+    def _say_it_is_over(self, session: EdgeSession) -> None:
         """Tell everybody here that there is no such session, or no more."""
         session.outbox.clear()
         closed = SessionClosed(timestamp_ms=self._clock.unix_ms())
@@ -533,14 +547,14 @@ class Edge:
 
     def owner_gone(self, owner: NodeNumber) -> None:
         """Find new owners for the sessions of a node that is gone."""
-        self._streams.pop(owner, None)
         self.missed(owner)
 
     def missed(self, owner: NodeNumber) -> None:
         """Ask anew what is so: something that an owner said did not come."""
         for session in list(self._sessions.values()):
             # Where the owner is being looked for, it may be the same again.
-            if session.owner in {None, owner}:
+            is_its = session.owner in {None, owner}
+            if is_its and session.id not in self._runner.registry:
                 session.owner = None
                 self._go_on(session)
 
@@ -552,7 +566,12 @@ class Edge:
 
     def _go_on(self, session: EdgeSession) -> None:
         """Let a session's owner know who is here, as it may never have heard."""
+        waiting = {
+            op.connection for op in session.outbox if isinstance(op, JoinOp | ReturnOp)
+        }
         for link in session.links.values():
+            if link.id in waiting:
+                continue
             if link.member_id is None:
                 op: EdgeOp = JoinOp(link.id, link.request, link.only_expected)
             else:
@@ -561,10 +580,6 @@ class Edge:
 
     # --- From owners ------------------------------------------------------------------
 
-    async def start(self) -> None:
-        """Begin to listen to owners."""
-        await self._bus.subscribe(edge_subject(self._me.number), self._told)
-
     async def stop(self) -> None:
         """Give up what owners are still to be asked."""
         tasks = [s.work for s in self._sessions.values() if s.work is not None]
@@ -572,64 +587,8 @@ class Edge:
         for link in self._links.values():
             link.release()
 
-    def seen(self) -> dict[NodeNumber, Seen]:
-        """Return what each owner's last delivery was stamped with, and its age."""
-        now_ns = time.monotonic_ns()
-        return {
-            owner: Seen(stream.stamp_ns, now_ns - stream.taken_ns)
-            for owner, stream in self._streams.items()
-        }
-
-    def owner_has_sent(self, owner: NodeNumber, sent: int, given_up: int) -> None:
-        """Notice deliveries that did not come, or that an owner gave this node up.
-
-        Args:
-            sent: How many deliveries it has sent; what it said of it the time
-                before must be here by now.
-            given_up: How often it has taken this node's members for lost.
-        """
-        stream = self._streams.setdefault(owner, _Stream())
-        if stream.given_up != given_up:
-            stream.given_up = given_up
-            self.missed(owner)
-        if stream.taken < stream.announced <= sent:
-            stream.taken = stream.announced
-            self._gap(owner)
-        stream.announced = sent
-
-    def _told(self, payload: bytes, _answer: object) -> None:
-        is_last = payload[:1] != MORE
-        head_bytes = 1 + OWNER_BYTES
-        owner = NodeNumber(int.from_bytes(payload[1:head_bytes], "big"))
-        stream = self._streams.setdefault(owner, _Stream())
-        stream.pieces.append(payload[head_bytes:])
-        if not is_last:
-            return
-        whole = b"".join(stream.pieces)
-        stream.pieces.clear()
-        try:
-            delivery = decode_delivery(whole)
-        except msgspec.MsgspecError:
-            self._gap(owner)  # a piece of it is missing
-            return
-        self._take(delivery, stream)
-
-    def _take(self, delivery: Delivery, stream: "_Stream") -> None:
-        expected = stream.taken + 1
-        stream.taken = delivery.number
-        stream.stamp_ns = delivery.stamp_ns
-        stream.taken_ns = time.monotonic_ns()
-        for part in delivery.parts:
-            self._do_part(part, delivery.owner)
-        if delivery.number != expected:
-            self._gap(delivery.owner)
-
-    def _gap(self, owner: NodeNumber) -> None:
-        self._numbers.gaps += 1
-        log.warning("deliveries_missed", owner=f"{owner:08x}")
-        self.missed(owner)
-
-    def _do_part(self, part: SessionPart, owner: NodeNumber) -> None:
+    def do_part(self, part: SessionPart, owner: NodeNumber) -> None:
+        """Do what an owner says about one session, unless it is an earlier owner."""
         session = self._sessions.get(part.session_id)
         if session is None:
             return
@@ -649,8 +608,9 @@ class Edge:
     def _do_act(self, session: EdgeSession, act: EdgeAct) -> None:  # noqa: C901
         if isinstance(act, Said):
             frame, omit = act.frame, act.omit
-            for connection, member in session.attached.items():
-                if connection != omit:
+            # A copy: who is too slow to read it is dropped, and forgotten, meanwhile.
+            for member in tuple(session.attached.values()):
+                if member.id != omit:
                     member.send(frame)
             return
         link = session.links.get(act.connection)
@@ -677,28 +637,6 @@ class Edge:
                     link.refuse(refusal)
             case _:
                 assert_never(act)
-
-
-class _Stream:
-    """What has come from one owner.
-
-    Attributes:
-        taken: The number of the last delivery.
-        announced: How many the owner said it had sent.
-        given_up: How often it said it has taken this node for gone.
-        stamp_ns, taken_ns: The last one's stamp, and when it came.
-        pieces: Of the one that is coming.
-    """
-
-    __slots__ = ("announced", "given_up", "pieces", "stamp_ns", "taken", "taken_ns")
-
-    def __init__(self) -> None:
-        self.taken = 0
-        self.announced = 0
-        self.given_up = 0
-        self.stamp_ns = 0
-        self.taken_ns = time.monotonic_ns()
-        self.pieces: list[bytes] = []
 
 
 class _EndedLink:

@@ -27,13 +27,15 @@ class Kept(msgspec.Struct, frozen=True, array_like=True):
     """The value under a session's id.
 
     Attributes:
-        owner: The id of the node that decides about it, or ``NOBODY``. A node's
-            id is never used again, and it has one write under way at most: a
-            value with its own name is its own last write.
+        owner: The id of the node that decides about it, or ``NOBODY``; a node's
+            id is never used again.
+        epoch: Grows with each change of the owner: edges don't listen to earlier
+            ones. Not the key's revision, which begins anew on a new disk.
     """
 
     owner: str
     record: SessionRecord
+    epoch: int = 0
 
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -3,8 +3,8 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Coroutine, Iterator
+from typing import TYPE_CHECKING, Any, Final
 
 from loudsync._version import __version__
 from loudsync.cluster.buckets import NODES, SESSIONS, Bucket
@@ -12,6 +12,7 @@ from loudsync.cluster.bus import Bus, NoResponder, Unreachable
 from loudsync.cluster.catalogue import Catalogue
 from loudsync.cluster.claims import Claims
 from loudsync.cluster.courier import Courier
+from loudsync.cluster.deliveries import Deliveries
 from loudsync.cluster.edge import Edge
 from loudsync.cluster.ending import end_tasks
 from loudsync.cluster.identity import NOBODY, Identity, NodeNumber
@@ -46,6 +47,8 @@ log = get_logger("cluster")
 
 _CLOSE_STEP_S: Final = 0.05
 """A leaving node closes a few of its connections each time."""
+
+_STUMBLE_S: Final = 1.0
 
 _AT_ONCE: Final = 32
 """Sessions that are looked after, or handed over, at once."""
@@ -111,16 +114,17 @@ class ClusterNode:
             raise StartFailed(f"NATS doesn't keep the node's lease: {fault}") from None
         await parts.bus.subscribe(ping_subject(self._me.number), self._pinged)
         await parts.owner.start()
-        await parts.edge.start()
+        await parts.deliveries.start()
         await parts.peers.start()
         for work in (
-            parts.lease.keep(),
-            parts.peers.keep_saying(),
-            parts.peers.keep_looking(),
-            parts.claims.keep_sweeping(),
-            self._claim_orphans(),
+            parts.lease.keep,
+            parts.peers.keep_saying,
+            parts.peers.keep_looking,
+            parts.claims.keep_sweeping,
+            self._claim_orphans,
         ):
-            self._tasks.append(asyncio.create_task(work, name="loudsync cluster"))
+            task = asyncio.create_task(_kept_up(work), name="loudsync cluster")
+            self._tasks.append(task)
         log.info(
             "node_started",
             id=self.id,
@@ -188,15 +192,20 @@ class ClusterNode:
                         await parts.runner.close(session.id, "")
                     # What is being written would overtake its release, or not.
                     await parts.runner.saved(session.id)
+            is_over = session.ended
             record = parts.runner.abandon(session.id)
             if record is None:
                 return
             try:
-                was_mine = await parts.store.release(session.id, record, NOBODY)
+                if is_over:
+                    await parts.store.end(session.id)
+                    return
+                if not await parts.store.release(session.id, record, NOBODY):
+                    return
             except Unreachable:
                 return  # it is found as one of a node that is gone
         to = parts.claims.preferred(session.id)
-        if was_mine and to is not None:
+        if to is not None:
             self._wishes.setdefault(to, []).append(session.id)
         log.info("session_released", session=session.id, to=to and f"{to:08x}")
 
@@ -261,7 +270,7 @@ class ClusterNode:
         peers, owner = parts.peers, parts.owner
         sent = {edge: number for edge, number in owner.sent().items() if edge in peers}
         given_up = {edge: n for edge, n in owner.given_up().items() if edge in peers}
-        return Alive(self.status(), sent, parts.edge.seen(), given_up)
+        return Alive(self.status(), sent, parts.deliveries.seen(), given_up)
 
     # --- What happens to it ---------------------------------------------------------
 
@@ -298,9 +307,13 @@ class ClusterNode:
             parts.store.forget(session.id)
             return False
 
-        kept = await asyncio.gather(*map(is_mine, parts.runner.registry))
-        if not all(kept):
-            log.warning("sessions_lost", sessions=kept.count(False))
+        looked = map(is_mine, parts.runner.registry)
+        found = await asyncio.gather(*looked, return_exceptions=True)
+        for outcome in found:
+            if isinstance(outcome, BaseException):
+                raise outcome
+        if not all(found):
+            log.warning("sessions_lost", sessions=found.count(False))
 
     def session_lost(self, session_id: SessionId) -> None:
         """Another node decides about a session now: ask that one."""
@@ -313,7 +326,7 @@ class ClusterNode:
         """Another node says how it is, and what it has sent and seen."""
         parts = self._parts
         me = self._me.number
-        parts.edge.owner_has_sent(
+        parts.deliveries.owner_says(
             node, alive.sent.get(me, 0), alive.given_up.get(me, 0)
         )
         seen = alive.seen.get(me)
@@ -325,8 +338,19 @@ class ClusterNode:
         """Another node is gone: its connections, and what it owned."""
         parts = self._parts
         parts.owner.edge_gone(node)
+        parts.deliveries.owner_gone(node)
         parts.edge.owner_gone(node)
         parts.claims.owner_gone()
+
+
+async def _kept_up(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Do what a node can't live without, whatever it stumbles over."""
+    while True:
+        try:
+            return await work()
+        except Exception:
+            log.exception("cluster_failed")
+            await asyncio.sleep(_STUMBLE_S)
 
 
 class _Parts:
@@ -352,6 +376,7 @@ class _Parts:
             store,
             clock,
             lambda session_ids: self.claims.claim_soon(session_ids, "handed_over"),
+            lambda node_number: node_number in self.peers,
         )
         self.edge = Edge(
             self.bus,
@@ -363,6 +388,7 @@ class _Parts:
             numbers,
             settings.join_hold_s,
         )
+        self.deliveries = Deliveries(self.bus, me, self.edge, numbers)
         self.peers = Peers(
             self.bus, self.leases, me, node.alive, node.heard, node.peer_gone
         )

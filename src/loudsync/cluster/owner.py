@@ -14,6 +14,7 @@ from loudsync.cluster.ending import end_tasks
 from loudsync.cluster.identity import Identity, NodeNumber, node_of
 from loudsync.cluster.store import ClusterStore
 from loudsync.cluster.wire import (
+    LIST_PAGE,
     NO_MEMBER,
     AliveOp,
     Answer,
@@ -56,7 +57,9 @@ class Owner:
     """Answers edges for the sessions that this node owns.
 
     Args:
-        claim: Makes sessions this node's that another hands over.
+        claim: Makes sessions this node's that another hands over, or takes for
+            this node's already.
+        is_known: Tells whether a node is there, as far as is known here.
     """
 
     def __init__(
@@ -67,6 +70,7 @@ class Owner:
         store: ClusterStore,
         clock: Clock,
         claim: Callable[[list[SessionId]], None],
+        is_known: Callable[[NodeNumber], bool],
     ) -> None:
         self._bus = bus
         self._me = me
@@ -74,6 +78,7 @@ class Owner:
         self._store = store
         self._clock = clock
         self._claim = claim
+        self._is_known = is_known
         self._channels: dict[NodeNumber, EdgeChannel] = {}
         self._probes: dict[ConnectionId, Callable[[], None]] = {}
         self._given_up: dict[NodeNumber, int] = {}
@@ -116,10 +121,18 @@ class Owner:
         self._given_up[edge] = self._given_up.get(edge, 0) + 1
         for taken in self._taken.values():
             taken.pop(edge, None)
+        self._drop(lambda node: node == edge)
+
+    def drop_strays(self) -> None:
+        """Let the seats wait whose connections hang on nodes that nobody knows."""
+        me = self._me.number
+        self._drop(lambda node: node != me and not self._is_known(node))
+
+    def _drop(self, is_meant: Callable[[NodeNumber], bool]) -> None:
         now_ns = self._clock.monotonic_ns()
         for session in self._runner.registry:
             for connection in session.connections():
-                if node_of(connection) == edge:
+                if is_meant(node_of(connection)):
                     link = self.link(connection, session.id)
                     self._runner.dropped(link, session.id, now_ns)
 
@@ -148,33 +161,65 @@ class Owner:
                     self._runner.measured(link, it.session_id, it.latency_ms)
             case KickAsked(session_id=session_id, member_id=member_id, reason=reason):
                 work = self._runner.kick(session_id, member_id, reason)
-                self._soon(_answered(work, answer))
+                self._soon(self._answered(session_id, work, answer))
             case CloseAsked(session_id=session_id, reason=reason):
                 work = self._runner.close(session_id, reason)
-                self._soon(_answered(work, answer))
-            case ListAsked():
-                listed = [s.summary() for s in self._runner.registry.listed()]
-                answer(encode(Answer(Outcome.DONE, listed)))
+                self._soon(self._answered(session_id, work, answer))
+            case ListAsked(after=after):
+                listed = [s for s in self._runner.registry.listed() if s.id > after]
+                listed.sort(key=lambda session: session.id)
+                page = [session.summary() for session in listed[:LIST_PAGE]]
+                answer(encode(Answer(Outcome.DONE, page)))
 
     def _take(self, batch: Batch, answer: Answering) -> None:
         session_id = batch.session_id
         if session_id not in self._runner.registry:
-            answer(_NOT_MINE)
+            self._not_mine(session_id, answer)
+            return
+        if not self._is_known(batch.edge):
+            # Its members would be lost with it, unnoticed: it says soon who it is.
+            answer(_BUSY)
             return
         taken = self._taken.setdefault(session_id, {})
         if taken.get(batch.edge, 0) < batch.number:
             taken[batch.edge] = batch.number
             for op in batch.ops:
                 self.apply(session_id, decode_op(op), self.link)
-        self._soon(self._answer_when_saved(session_id, answer))
+        saving = self._runner.saving(session_id)
+        if saving is None:
+            answer(_DONE)
+            return
 
-    async def _answer_when_saved(
-        self, session_id: SessionId, answer: Answering
+        def done(saving: "asyncio.Future[None]") -> None:
+            if not saving.cancelled():
+                answer(_DONE if saving.exception() is None else _NOT_MINE)
+
+        saving.add_done_callback(done)
+
+    def _not_mine(self, session_id: SessionId, answer: Answering) -> None:
+        """Say that a session is another node's, and look whether that is so.
+
+        A claim that was written, but never acknowledged, has made it this node's.
+        """
+        self._claim([session_id])
+        answer(_NOT_MINE)
+
+    async def _answered(
+        self, session_id: SessionId, work: Coroutine[Any, Any, None], answer: Answering
     ) -> None:
         try:
-            await self._runner.saved(session_id)
-        except SessionLost:
-            answer(_NOT_MINE)
+            await work
+        except (SessionLost, SessionNotFound):
+            self._not_mine(session_id, answer)
+        except Refused as refusal:
+            is_nobody = isinstance(refusal, MemberNotFound)
+            refused = Answer(
+                Outcome.REFUSED,
+                code=NO_MEMBER if is_nobody else refusal.code,
+                message=refusal.message,
+                details=refusal.details,
+            )
+            answer(encode(refused))
         else:
             answer(_DONE)
 
@@ -225,21 +270,3 @@ class Owner:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-async def _answered(work: Coroutine[Any, Any, None], answer: Answering) -> None:
-    try:
-        await work
-    except (SessionLost, SessionNotFound):
-        answer(_NOT_MINE)
-    except Refused as refusal:
-        is_nobody = isinstance(refusal, MemberNotFound)
-        refused = Answer(
-            Outcome.REFUSED,
-            code=NO_MEMBER if is_nobody else refusal.code,
-            message=refusal.message,
-            details=refusal.details,
-        )
-        answer(encode(refused))
-    else:
-        answer(_DONE)

@@ -1,12 +1,13 @@
 """Sessions kept by NATS: every change is written by compare-and-set, then said.
 
-Whoever wrote a session's key last owns it. A write that finds another revision
-than its own last one has lost the session, unless that revision is its own too:
-a write whose answer was lost.
+Whose name is under a session's key owns it. A write that finds another revision
+than it expected has lost the session, unless the name there is still its own: then
+it was a write of its own whose answer was lost.
 """
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -34,16 +35,19 @@ class _Held:
     """A session that this node owns.
 
     Attributes:
-        epoch: The revision at which it came to be this node's; 0: not yet.
+        epoch: Since when it is this node's, as edges know it.
+        is_owned: It was written as this node's: it is not just being created.
         revision: Its key's latest revision that is known here.
         written: What of the session is under it: the session's own revision.
         bytes: How large it was when it was written last.
     """
 
-    __slots__ = ("bytes", "epoch", "revision", "written")
+    __slots__ = ("bytes", "epoch", "is_owned", "revision", "written")
 
-    def __init__(self, revision: int = 0) -> None:
-        self.epoch = self.revision = revision
+    def __init__(self, epoch: int, revision: int = 0) -> None:
+        self.epoch = epoch
+        self.revision = revision
+        self.is_owned = revision > 0
         self.written = -1
         self.bytes = 0
 
@@ -91,7 +95,9 @@ class ClusterStore:
     def save(self, session: Session) -> "asyncio.Future[None] | None":
         """Write what changed; where this node is unsure, wait until it is sure."""
         session.drop_changes()
-        held = self._held.setdefault(session.id, _Held())
+        held = self._held.get(session.id)
+        if held is None:
+            held = self._held[session.id] = _Held(_now_ms())
         is_written = not session.ended and held.written == session.revision
         if is_written and self.is_sure:
             return None
@@ -114,23 +120,25 @@ class ClusterStore:
     # --- For the rest of the cluster's code -----------------------------------
 
     def epoch_of(self, session_id: SessionId) -> int:
-        """Return since which revision a session is this node's; 0: it isn't."""
+        """Return since when a session is this node's; 0: it isn't."""
         held = self._held.get(session_id)
         return 0 if held is None else held.epoch
 
-    async def claim(
-        self, session_id: SessionId, record: SessionRecord, last: int
-    ) -> int:
+    async def claim(self, session_id: SessionId, kept: Kept, last: int) -> int:
         """Make a session this node's, if its revision is still ``last``.
+
+        Returns:
+            The new epoch.
 
         Raises:
             WrongRevision: Another node was faster, or its owner lives.
             Unreachable: Nobody knows; look at it again.
         """
-        value = encode_kept(Kept(self._me.id, record))
+        epoch = max(kept.epoch + 1, _now_ms())
+        value = encode_kept(Kept(self._me.id, kept.record, epoch))
         revision = await self._bucket.write(session_id, value, last)
-        self._held[session_id] = _Held(revision)
-        return revision
+        self._held[session_id] = _Held(epoch, revision)
+        return epoch
 
     async def release(
         self, session_id: SessionId, record: SessionRecord, owner: str
@@ -141,14 +149,31 @@ class ClusterStore:
             Unreachable: Nobody knows; it stays with who has it.
         """
         held = self._held.pop(session_id, None)
-        if held is None or not held.revision:
+        if held is None:
             return False
-        try:
-            value = encode_kept(Kept(owner, record))
-            await self._bucket.write(session_id, value, held.revision)
-        except WrongRevision:
-            return False
-        return True
+        value = encode_kept(Kept(owner, record, held.epoch))
+        while True:
+            try:
+                await self._bucket.write(session_id, value, held.revision)
+            except WrongRevision:
+                # A write that was under way may have been faster.
+                entry = await self._bucket.read(session_id)
+                if entry is None or _owner_in(entry) != self._me.id:
+                    return False
+                held.revision = entry.revision
+            else:
+                return True
+
+    async def end(self, session_id: SessionId) -> None:
+        """Delete a session that is over, should it still be this node's.
+
+        Raises:
+            Unreachable: Nobody knows.
+        """
+        held = self._held.pop(session_id, None)
+        if held is not None:
+            with contextlib.suppress(WrongRevision):
+                await self._bucket.end(session_id, held.revision)
 
     def discard(self, session_id: SessionId) -> None:
         """Give a new session up that may be written by now, or not."""
@@ -158,7 +183,7 @@ class ClusterStore:
         task.add_done_callback(self._tasks.discard)
 
     async def verify(self, session_id: SessionId) -> bool:
-        """Look whether a session is still this node's.
+        """Look whether a session is still this node's, and at which revision.
 
         One that NATS has lost with its disk is this node's: it knows it best.
 
@@ -166,9 +191,9 @@ class ClusterStore:
             Unreachable: It can't be found out now.
         """
         held = self._held.get(session_id)
-        if held is None or not held.epoch:
+        if held is None or not held.is_owned:
             return True  # it is being created: its first write will tell
-        return await self._is_mine(session_id, held)
+        return await self._look(session_id, held, None)
 
     def is_unwritten(self, session_id: SessionId) -> bool:
         """Tell whether NATS has lost a session, so that it must be written again."""
@@ -226,7 +251,7 @@ class ClusterStore:
         if held.written == session.revision:
             return
         written = session.revision
-        value = encode_kept(Kept(self._me.id, session.record()))
+        value = encode_kept(Kept(self._me.id, session.record(), held.epoch))
         if len(value) > self._bus.max_payload_bytes:
             log.error(
                 "session_too_large",
@@ -236,42 +261,58 @@ class ClusterStore:
             )
             raise StorageFull
         held.revision = await self._bucket.write(session.id, value, held.revision)
-        held.epoch = held.epoch or held.revision
+        held.is_owned = True
         held.written = written
         held.bytes = len(value)
 
     async def _is_still_mine(self, session: Session, held: _Held) -> bool:
         while True:
             try:
-                return await self._is_mine(session.id, held, ends=session.ended)
+                return await self._look(session.id, held, session)
             except Unreachable:
                 await asyncio.sleep(_RETRY_S)
                 await self._lease.until_sure()
 
-    async def _is_mine(
-        self, session_id: SessionId, held: _Held, *, ends: bool = False
+    async def _look(
+        self, session_id: SessionId, held: _Held, session: Session | None
     ) -> bool:
+        """Learn a session's revision; tell whether it is this node's to write."""
         entry = await self._bucket.read(session_id)
         if entry is None or entry.value is None:
-            if ends:
+            if session is not None and session.ended:
                 held.revision = 0  # it is ended already
                 return True
-            if entry is not None and held.epoch:
+            if entry is not None and held.is_owned:
                 return False  # another node has ended it
             # A new session where one has ended, or all that NATS had is lost.
             held.revision = 0 if entry is None else entry.revision
             held.written = -1
             return True
-        if _owner_in(entry) != self._me.id:
+        kept = _kept_in(entry)
+        if kept is None or kept.owner != self._me.id:
+            return False
+        # One that is just being created may find an older one of this node, whose
+        # claim it never heard of: their tokens differ.
+        is_another = session is not None and kept.record.spec != session.spec
+        if is_another and not held.is_owned:
             return False
         held.revision = entry.revision
         return True
 
 
 def _owner_in(entry: Entry) -> str | None:
-    """Return whose a session is; who wrote what can't be read, has it."""
+    kept = _kept_in(entry)
+    return None if kept is None else kept.owner
+
+
+def _kept_in(entry: Entry) -> Kept | None:
+    """Read what is kept; who wrote what can't be read, has it."""
     try:
-        return None if entry.value is None else decode_kept(entry.value).owner
+        return None if entry.value is None else decode_kept(entry.value)
     except Unreadable as fault:
         log.error("session_unreadable", session=entry.key, error=str(fault))
         return None
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

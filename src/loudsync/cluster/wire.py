@@ -154,7 +154,17 @@ class CloseAsked(_Part, frozen=True, array_like=True, tag="close"):
 
 
 class ListAsked(_Part, frozen=True, array_like=True, tag="list"):
-    """Somebody wants to see the listed sessions."""
+    """Somebody wants to see the listed sessions, a page at a time.
+
+    Attributes:
+        after: The last id of the page before.
+    """
+
+    after: str = ""
+
+
+LIST_PAGE: Final = 1_000
+"""Sessions of one answer: well below what a NATS server takes."""
 
 
 class ClaimAsked(_Part, frozen=True, array_like=True, tag="claim"):
@@ -258,8 +268,8 @@ class SessionPart(_Part, frozen=True, array_like=True):
     """What happens in one session.
 
     Attributes:
-        epoch: The revision at which the owner got the session; what an earlier
-            owner says is not listened to any more.
+        epoch: Since when the owner has the session; what an earlier owner says
+            is not listened to any more.
     """
 
     session_id: SessionId

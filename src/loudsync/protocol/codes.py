@@ -26,6 +26,9 @@ MAX_DEVICE_ID_LENGTH: Final = 128
 MAX_NAME_LENGTH: Final = 64
 """Characters, after trimming (contract, section 3)."""
 
+MAX_MEMBER_ID_LENGTH: Final = 128
+"""Ours are shorter; a host's own may be as long as a device's."""
+
 MAX_REASON_LENGTH: Final = 256
 """Characters of a reason that other members are shown: a sentence or two."""
 

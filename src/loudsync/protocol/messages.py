@@ -16,6 +16,7 @@ from msgspec import Meta
 
 from loudsync.protocol.codes import (
     MAX_DEVICE_ID_LENGTH,
+    MAX_MEMBER_ID_LENGTH,
     MAX_NAME_LENGTH,
     MAX_REASON_LENGTH,
     MAX_SESSION_ID_LENGTH,
@@ -144,7 +145,7 @@ class ShownReason(Message, frozen=True, kw_only=True):
 class KickRequest(ShownReason, tag="kicked", frozen=True, kw_only=True):
     """Remove a member; the host may (contract, section 3)."""
 
-    member_id: MemberId
+    member_id: Annotated[MemberId, Meta(max_length=MAX_MEMBER_ID_LENGTH)]
 
 
 class CloseRequest(ShownReason, tag="session_closed", frozen=True, kw_only=True):

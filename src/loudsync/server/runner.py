@@ -89,11 +89,13 @@ class _Room:
         "audience",
         "busy",
         "effects",
+        "flying",
         "list_timer",
         "next_list_ns",
         "observers",
         "session",
-        "worked_off",
+        "waits_for_next_save",
+        "waits_for_save",
     )
 
     def __init__(self, session: Session) -> None:
@@ -101,7 +103,9 @@ class _Room:
         self.audience = Audience()
         self.effects: Effects = []
         self.busy = False
-        self.worked_off: asyncio.Future[None] | None = None
+        self.flying: Effects = []
+        self.waits_for_save: list[asyncio.Future[None]] = []
+        self.waits_for_next_save: list[asyncio.Future[None]] = []
         self.observers: list[Observer] = []
         self.list_timer: Timer | None = None
         self.next_list_ns = 0
@@ -215,14 +219,13 @@ class Runner:
         for link in room.audience:
             self._links.pop(link.id, None)
             self.stats.members -= 1
-        for effect in room.effects:
+        for effect in room.flying + room.effects:
             if isinstance(effect, Attach | Send | Refuse):
                 self._links.pop(effect.connection, None)
         room.effects = []
-        if room.worked_off is not None:
-            room.worked_off.set_exception(SessionLost(session_id))
-            room.worked_off.exception()  # nobody need wait for it
-            room.worked_off = None
+        for waiting in room.waits_for_save + room.waits_for_next_save:
+            if not waiting.done():
+                waiting.set_exception(SessionLost(session_id))
         if self.on_lost is not None:
             self.on_lost(session_id)
         return record
@@ -235,6 +238,15 @@ class Runner:
         """
         if (room := self._rooms.get(session_id)) is not None:
             await self._saved(room)
+
+    def saving(self, session_id: SessionId) -> "asyncio.Future[None] | None":
+        """Return what ends when all asked so far is saved and said, as ``saved``.
+
+        Returns:
+            ``None`` where it is already.
+        """
+        room = self._rooms.get(session_id)
+        return None if room is None else self._saving(room)
 
     def refresh(self, session_id: SessionId) -> None:
         """Save a session again, and tell its members who is here."""
@@ -446,15 +458,24 @@ class Runner:
         room.busy = True
         while True:
             effects, room.effects = room.effects, []
+            room.waits_for_save += room.waits_for_next_save
+            room.waits_for_next_save = []
             saving = self._store.save(room.session)
             if saving is not None:
                 self._go_on_when_saved(saving, room, effects)
                 return
-            for effect in effects:
-                self._perform(room, effect)
+            self._perform_all(room, effects)
             if not room.effects:
                 break
         self._now_idle(room)
+
+    def _perform_all(self, room: _Room, effects: Effects) -> None:
+        for effect in effects:
+            self._perform(room, effect)
+        waiting, room.waits_for_save = room.waits_for_save, []
+        for future in waiting:
+            if not future.done():
+                future.set_result(None)
 
     def _go_on_when_saved(
         self, saving: "asyncio.Future[None]", room: _Room, effects: Effects
@@ -464,15 +485,14 @@ class Runner:
             if done.cancelled() or self._rooms.get(room.session.id) is not room:
                 return  # the session was abandoned meanwhile
             if isinstance(error, SessionLost):
-                room.effects = effects + room.effects
                 self.abandon(room.session.id)
                 return
+            room.flying = []
             if error is not None:
                 log.error("save_failed", session=room.session.id, error=str(error))
                 self._clock.call_later(SAVE_RETRY_S, save_again)
                 return
-            for effect in effects:
-                self._perform(room, effect)
+            self._perform_all(room, effects)
             if room.effects:
                 self._work_off(room)
             else:
@@ -485,13 +505,22 @@ class Runner:
             room.effects = effects + room.effects
             self._work_off(room)
 
-        if room.worked_off is None:
-            room.worked_off = asyncio.get_running_loop().create_future()
+        room.flying = effects
         saving.add_done_callback(go_on)
 
     async def _saved(self, room: _Room) -> None:
-        if room.worked_off is not None:
-            await asyncio.shield(room.worked_off)
+        if (saving := self._saving(room)) is not None:
+            await saving
+
+    def _saving(self, room: _Room) -> "asyncio.Future[None] | None":
+        """Return what ends with the save that has what was asked so far."""
+        if not room.busy:
+            return None
+        waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        # What came during a save is in the next one, and not in any later.
+        is_next = bool(room.effects)
+        (room.waits_for_next_save if is_next else room.waits_for_save).append(waiting)
+        return waiting
 
     # --- Performing ---------------------------------------------------------
 
@@ -610,8 +639,5 @@ class Runner:
 
     def _now_idle(self, room: _Room) -> None:
         room.busy = False
-        if room.worked_off is not None:
-            room.worked_off.set_result(None)
-            room.worked_off = None
         if self.on_change is not None:
             self.on_change()

@@ -181,7 +181,9 @@ class SessionServer:
         parts.liveness.stop()
         goodbye = asyncio.create_task(parts.stop_advertising())
         try:
-            if close_sessions or not self._store.outlives_process:
+            if close_sessions and self._cluster is not None:
+                await self._close_or_leave(parts, self._cluster, reason)
+            elif not self._store.outlives_process:
                 await parts.runner.close_all(reason)
             elif self._cluster is not None:
                 await self._cluster.leave(reason)
@@ -201,6 +203,16 @@ class SessionServer:
                 last.callback(parts.door.shut)
                 last.callback(parts.listener.close)
         log.info("stopped")
+
+    async def _close_or_leave(
+        self, parts: "_Parts", cluster: Cluster, reason: str
+    ) -> None:
+        """Close every session; where the cluster doesn't take that in time, leave."""
+        try:
+            async with asyncio.timeout(self.settings.shutdown_grace_s):
+                await parts.runner.close_all(reason)
+        except TimeoutError:
+            await cluster.leave(reason)
 
     async def __aenter__(self) -> Self:
         await self.start()
