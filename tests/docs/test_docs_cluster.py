@@ -377,7 +377,7 @@ def test_log_lines_that_are_named_exist() -> None:
     (ended,) = [it.text for it in blocks("text", pages=[PAGE]) if "how=left" in it.text]
     shown = re.findall(r"\] (\w+)", lines + ended)
     (others,) = re.findall(r"^Others worth knowing: (.+)$", prose(PAGE), re.MULTILINE)
-    assert len(shown) == 10
+    assert len(shown) == 6
     assert len(code(others)) >= 6
     for event in {*shown, *code(others)}:
         assert f'"{event}"' in source, event
