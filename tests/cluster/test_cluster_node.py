@@ -2,15 +2,14 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 
-from loudsync import ServerSettings, SessionServer
+from cluster_in_process import a_node, get, open_session, until_ready, until_unready
+from loudsync import SessionServer
 from loudsync.cluster import ClusterNode, ClusterSettings, list_nodes
 from loudsync.errors import (
     InvalidSetting,
@@ -21,65 +20,17 @@ from loudsync.errors import (
 from loudsync.protocol import CloseCode
 from loudsync.server import MemoryStore
 from nats_servers import NatsServer, nats_servers
-from raw_peer import ABNORMAL, PATIENCE_S, RawPeer, until
+from raw_peer import ABNORMAL, RawPeer, until
 from seated_peer import SeatedPeer
 from stage import join
 
 LONG = "device-{:0100}"
-
-HOLD_S = 1.0
-"""How long a JOIN waits here; the contract's 5 s would be waited for."""
 
 
 @pytest.fixture
 def nats(tmp_path: Path) -> Iterator[NatsServer]:
     with nats_servers(tmp_path) as servers:
         yield servers.servers[0]
-
-
-@asynccontextmanager
-async def a_node(
-    nats: NatsServer, name: str = "n", **more: Any
-) -> AsyncIterator[SessionServer]:
-    settings = ClusterSettings(
-        servers=(nats.url,), node_name=name, join_hold_s=HOLD_S, drain_s=0.1, **more
-    )
-    async with SessionServer(
-        host="127.0.0.1",
-        port=0,
-        settings=ServerSettings(max_message_rate=0, shutdown_grace_s=0.2),
-        cluster=ClusterNode(settings),
-    ) as server:
-        yield server
-
-
-async def open_session(server: SessionServer, **more: Any) -> tuple[str, str]:
-    """Open a session for a remote host; its id and token."""
-    session = await server.create_session("Party", remote_host=True, **more)
-    assert session.host_token is not None
-    return session.id, session.host_token
-
-
-async def get(server: SessionServer, path: str) -> tuple[int, Any]:
-    async with (
-        aiohttp.ClientSession() as http,
-        http.get(f"http://127.0.0.1:{server.port}{path}") as answer,
-    ):
-        return answer.status, await answer.json()
-
-
-async def until_ready(server: SessionServer) -> None:
-    await until_status(server, 200)
-
-
-async def until_unready(server: SessionServer) -> None:
-    await until_status(server, 503)
-
-
-async def until_status(server: SessionServer, status: int) -> None:
-    async with asyncio.timeout(PATIENCE_S):
-        while (await get(server, "/readyz"))[0] != status:  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
 
 
 # --- Starting ---------------------------------------------------------------------

@@ -1,22 +1,34 @@
 """Nodes fail while people join: short drills; ``make drills`` runs them many times."""
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
-from drills.drill import DRILLS, run
+from drills.drill import DRILLS, run, run_on
+from drills.scene import Plan, Stage, set_stage
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "owner killed",
-        "edge killed",
-        "owner and edge killed",
-        "two claim at once",
-    ],
-)
-async def test_nobody_is_lost(name: str, tmp_path: Path) -> None:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
+    """One set of processes: who was killed is started again for the next drill."""
+    async with set_stage(Plan(), tmp_path_factory.mktemp("stage")) as stage:
+        yield stage
+    assert stage.crashes() == []
+
+
+@pytest.mark.parametrize("name", ["owner killed", "edge killed", "two claim at once"])
+async def test_nobody_is_lost(name: str, stage: Stage) -> None:
+    outcome = await run_on(stage, DRILLS[name])
+    print(outcome)  # noqa: T201  # for who looks with -s
+    assert outcome.failovers_s
+
+
+@pytest.mark.parametrize("name", ["owner and edge killed"])
+async def test_nobody_is_lost_on_nodes_of_its_own(name: str, tmp_path: Path) -> None:
     outcome = await run(DRILLS[name], tmp_path)
     print(outcome)  # noqa: T201  # for who looks with -s
     assert outcome.failovers_s
