@@ -24,8 +24,6 @@ DRILL_ARGS ?=
 FUZZ_FACTOR ?= 10
 CORE_TESTS := tests/core tests/protocol
 CROWD_TESTS := tests/soak tests/faults
-# First among those that run side by side: in one of them a page is hidden for a minute.
-LONG_TESTS := tests/web
 
 .DEFAULT_GOAL := help
 .PHONY: help party test lint types layers unit guard screenshots bench bench-cluster soak drills fuzz format clean
@@ -51,14 +49,19 @@ types: $(VENV)/.installed-dev $(NODE_MODULES)
 layers: $(VENV)/.installed-dev
 	$(BIN)/lint-imports --no-logo
 
+# One by one: the soak and the proof that it finds something run side by side.
+# With their bytecode kept, also where that is switched off: the tests are compiled once,
+# not by each of the processes that run them, and LoudSync not by each that it is run in.
+unit: export PYTHONDONTWRITEBYTECODE :=
 unit: $(VENV)/.installed-dev $(NODE_MODULES)
 	LOUDSYNC_CHROMIUM="$$($(BIN)/python scripts/find_chromium.py --install)" && \
 	export LOUDSYNC_CHROMIUM && \
 	$(BIN)/coverage run -m pytest $(CORE_TESTS) && \
 	$(BIN)/coverage report --fail-under=100 && \
-	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile $(CROWD_TESTS) && \
+	$(BIN)/python -m pytest --numprocesses=2 --dist=loadgroup --no-loadscope-reorder \
+		$(CROWD_TESTS) && \
 	$(BIN)/python -m pytest --numprocesses=4 --dist=loadfile --no-loadscope-reorder \
-		$(CORE_TESTS:%=--ignore=%) $(CROWD_TESTS:%=--ignore=%) $(LONG_TESTS) tests
+		$(CORE_TESTS:%=--ignore=%) $(CROWD_TESTS:%=--ignore=%) tests
 
 guard: $(VENV)/.installed-dev
 	$(BIN)/python -m bench.guard

@@ -112,21 +112,6 @@ async def test_nats_server_is_started_again_where_it_was(crew: Crew) -> None:
     await guest.leave()
 
 
-def test_a_renewed_certificate_reaches_every_worker(tmp_path: Path) -> None:
-    files = tmp_path / "cert.pem", tmp_path / "key.pem"
-    for source, target in zip(CERTIFICATE, files, strict=True):
-        shutil.copyfile(source, target)
-    tls = ("--tls-cert", str(files[0]), "--tls-key", str(files[1]))
-    with workers(2, *tls, TMPDIR=str(tmp_path)) as crew:
-        assert crew.url.startswith("https://")
-        crew.supervisor.send(signal.SIGHUP)
-        wait_until(
-            lambda: crew.supervisor.errors.count("tls_reloaded") == 2,
-            "both have read it anew",
-        )
-        assert len(crew.workers) == 2
-
-
 def test_each_line_of_a_log_says_whose_it_is(crew: Crew) -> None:
     lines = crew.supervisor.errors.splitlines()
     assert {name for name in ("w-1", "w-2") if crew.listened(name)} == {"w-1", "w-2"}
@@ -145,6 +130,32 @@ def test_what_lets_in_is_hidden_from_other_users(crew: Crew) -> None:
 
 
 # --- The end ----------------------------------------------------------------------
+
+
+def test_a_renewed_certificate_reaches_all_and_a_second_signal_ends_at_once(
+    tmp_path: Path,
+) -> None:
+    files = tmp_path / "cert.pem", tmp_path / "key.pem"
+    for source, target in zip(CERTIFICATE, files, strict=True):
+        shutil.copyfile(source, target)
+    tls = ("--tls-cert", str(files[0]), "--tls-key", str(files[1]))
+    with workers(2, *tls, TMPDIR=str(tmp_path)) as crew:
+        assert crew.url.startswith("https://")
+        crew.supervisor.send(signal.SIGHUP)
+        wait_until(
+            lambda: crew.supervisor.errors.count("tls_reloaded") == 2,
+            "both have read it anew",
+        )
+        assert len(crew.workers) == 2
+        started = set(crew.all)
+        frozen = crew.workers["w-1"]
+        os.kill(frozen, signal.SIGSTOP)
+        crew.supervisor.send(signal.SIGTERM)
+        wait_until(lambda: "w-2" not in crew.workers, "the other worker has ended")
+        crew.supervisor.send(signal.SIGTERM)
+        assert crew.supervisor.popen.wait(20) == -signal.SIGTERM
+        os.kill(frozen, signal.SIGCONT)
+        wait_until(lambda: not any(map(is_running, started)), "all have ended")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -173,19 +184,34 @@ async def test_the_end_closes_every_party_and_leaves_nothing(
 
 
 async def test_with_a_folder_parties_outlive_the_end(tmp_path: Path) -> None:
+    """The folder is nobody else's meanwhile, and free at once when all was killed."""
     state = ("--state", str(tmp_path / "parties"))
     with workers(2, *state) as crew:
+        await asyncio.to_thread(_is_refused_the_folder, state)
         party = await asyncio.to_thread(open_party, crew.url)
         guest = await SeatedPeer.join(crew.port, party["id"], "device")
         crew.supervisor.send(signal.SIGTERM)
         assert await guest.raw.closed() == 1012
         await guest.raw.gone()
         assert await asyncio.to_thread(crew.supervisor.wait) == 0
+    assert "Traceback" not in crew.supervisor.errors, crew.supervisor.errors
     with workers(2, *state) as crew:
         again = await SeatedPeer.join(crew.port, party["id"], "device")
         assert again.id == guest.id
         await again.raw.gone()
+        crew.supervisor.kill()
+        with workers(2, *state):
+            pass
     assert "Traceback" not in crew.supervisor.errors, crew.supervisor.errors
+
+
+def _is_refused_the_folder(state: tuple[str, str]) -> None:
+    local = (*LOCAL, "--port", "0", "--workers", "2")
+    with loudsync("serve", *local, *state) as second:
+        assert second.wait() == 1
+    assert second.errors.count("\n") == 1
+    assert "is in use by another loudsync" in second.errors
+    assert "--state" in second.errors
 
 
 def test_nothing_outlives_a_killed_supervisor(tmp_path: Path) -> None:
@@ -194,14 +220,6 @@ def test_nothing_outlives_a_killed_supervisor(tmp_path: Path) -> None:
         assert len(started) == 4
         crew.supervisor.kill()
         wait_until(lambda: not any(map(is_running, started)), "all have ended")
-
-
-def test_a_folder_is_free_at_once_after_a_killed_supervisor(tmp_path: Path) -> None:
-    state = ("--state", str(tmp_path / "parties"))
-    with workers(2, *state) as crew:
-        crew.supervisor.kill()
-        with workers(2, *state):
-            pass
 
 
 def test_it_can_be_ended_while_it_starts(tmp_path: Path) -> None:
@@ -216,19 +234,6 @@ def test_it_can_be_ended_while_it_starts(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
-    with workers(2, TMPDIR=str(tmp_path)) as crew:
-        started = set(crew.all)
-        frozen = crew.workers["w-1"]
-        os.kill(frozen, signal.SIGSTOP)
-        crew.supervisor.send(signal.SIGTERM)
-        wait_until(lambda: "w-2" not in crew.workers, "the other worker has ended")
-        crew.supervisor.send(signal.SIGTERM)
-        assert crew.supervisor.popen.wait(20) == -signal.SIGTERM
-        os.kill(frozen, signal.SIGCONT)
-        wait_until(lambda: not any(map(is_running, started)), "all have ended")
-
-
 # --- What can't be ----------------------------------------------------------------
 
 
@@ -241,17 +246,6 @@ def test_a_port_in_use_is_one_line_also_where_it_would_be_shared(crew: Crew) -> 
             assert second.errors.startswith("loudsync: Can't listen at 127.0.0.1:")
             assert "--port" in second.errors
             assert second.errors.count("\n") == 1
-
-
-def test_a_folder_in_use_is_one_line(tmp_path: Path) -> None:
-    state = ("--state", str(tmp_path / "parties"))
-    with workers(2, *state):
-        local = (*LOCAL, "--port", "0", "--workers", "2")
-        with loudsync("serve", *local, *state) as second:
-            assert second.wait() == 1
-    assert second.errors.count("\n") == 1
-    assert "is in use by another loudsync" in second.errors
-    assert "--state" in second.errors
 
 
 def test_what_keeps_workers_from_starting_is_told_once(tmp_path: Path) -> None:

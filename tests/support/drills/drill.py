@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from cluster_nodes import Node
 from drills.audit import check
-from drills.scene import Outcome, Plan, Scene, open_scene
+from drills.scene import Outcome, Plan, Scene, Stage, set_stage
 from loudsync.testing.fault_proxy import Way
 
 NATS_AWAY_S: Final = 5.0
@@ -56,7 +56,20 @@ async def run(
         newcomers=drill.plan.newcomers * times,
         options=drill.plan.options + options,
     )
-    async with open_scene(plan, folder, seed) as it:
+    async with set_stage(plan, folder) as stage:
+        scene = await _play(drill, stage, plan, seed)
+    return _concluded(scene)
+
+
+async def run_on(stage: Stage, drill: Drill) -> Outcome:
+    """Do as ``run`` does, on processes that go on afterwards."""
+    return _concluded(await _play(drill, stage, drill.plan))
+
+
+async def _play(
+    drill: Drill, stage: Stage, plan: Plan, seed: int | None = None
+) -> Scene:
+    async with stage.scene(plan, seed) as it:
         coming = asyncio.create_task(it.crowd.keep_coming(plan.newcomers, plan.every_s))
         try:
             await it.newcomers_are(0.2)
@@ -66,7 +79,11 @@ async def run(
             coming.cancel()
         await check(it.crowd, it.nodes.running)
         await it.check_numbers()
-    outcome = it.conclude()
+    return it
+
+
+def _concluded(scene: Scene) -> Outcome:
+    outcome = scene.conclude()
     assert not outcome.faults, "\n".join(outcome.faults)
     return outcome
 

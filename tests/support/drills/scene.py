@@ -51,6 +51,11 @@ class Plan:
     proxied: int | None = None
     options: tuple[str, ...] = ()
 
+    @property
+    def processes(self) -> tuple[object, ...]:
+        """What must be running for it."""
+        return self.nats, self.nodes, self.proxied, self.options
+
 
 @dataclass
 class Outcome:
@@ -86,7 +91,7 @@ class Scene:
         nats: NatsServers,
         nodes: Nodes,
         proxy: FaultProxy,
-        seed: int | None,
+        seed: int | None = None,
     ) -> None:
         self.plan = plan
         self.nats = nats
@@ -96,6 +101,7 @@ class Scene:
         self.owned: dict[str, list[str]] = {node.name: [] for node in nodes}
         self.outcome = Outcome()
         self._struck_s: list[tuple[float, list[str]]] = []
+        self._parties: list[Party] = []
 
     async def open(self) -> None:
         """Create the sessions and let the first guests in."""
@@ -103,6 +109,7 @@ class Scene:
             is_last = at == len(self.nodes) - 1
             for _ in range(self.plan.parties if at == 0 else int(not is_last)):
                 party: Party = await node.create(name="Drill", maxMembers=SEATS)
+                self._parties.append(party)
                 self.owned[node.name].append(party.id)
                 ledger = self.crowd.expect(party, SEATS)
                 for number in range(self.plan.guests if at == 0 else 3):
@@ -178,6 +185,15 @@ class Scene:
 
     # --- The end ------------------------------------------------------------
 
+    async def close(self) -> None:
+        """Close the sessions: another scene may be played on the same processes."""
+        await self.crowd.stop()
+        node = self.nodes.running[0]
+        for party in self._parties:
+            path = f"/sessions/{party.id}"
+            answer = await node.request("DELETE", path, token=party.token)
+            assert answer.status == 204, answer
+
     async def check_numbers(self) -> None:
         """Check that each session has one owner, and each member one edge."""
         inside = sum(it.is_in for it in self.crowd.devices)
@@ -221,11 +237,56 @@ class Scene:
                 await asyncio.sleep(0.02)
 
 
+class Stage:
+    """The processes of a scene; several may be played on it, one after another.
+
+    Attributes:
+        plan: What it was set for.
+    """
+
+    def __init__(
+        self, plan: Plan, nats: NatsServers, nodes: Nodes, proxy: FaultProxy
+    ) -> None:
+        self.plan = plan
+        self._nats = nats
+        self._nodes = nodes
+        self._proxy = proxy
+
+    @asynccontextmanager
+    async def scene(self, plan: Plan, seed: int | None = None) -> AsyncIterator[Scene]:
+        """Open a scene; its sessions and its crowd are gone at the end of the block.
+
+        Args:
+            plan: Its processes are those that the stage was set for.
+        """
+        assert plan.processes == self.plan.processes
+        await self._mend()
+        it = Scene(plan, self._nats, self._nodes, self._proxy, seed)
+        try:
+            await it.open()
+            yield it
+        finally:
+            self._proxy.heal()
+            await it.close()
+
+    def crashes(self) -> list[str]:
+        """Return the tracebacks of all nodes; all of them once they have ended."""
+        return self._nodes.crashes()
+
+    async def _mend(self) -> None:
+        """Start again what the last scene has left dead."""
+        self._proxy.heal()
+        for server in self._nats.servers:
+            if not server.is_running:
+                await asyncio.to_thread(server.start)
+        for node in self._nodes:
+            if not node.is_running:
+                await asyncio.to_thread(node.start)
+
+
 @asynccontextmanager
-async def open_scene(
-    plan: Plan, folder: Path, seed: int | None = None
-) -> AsyncIterator[Scene]:
-    """Open a scene; everything of it is gone at the end of the block."""
+async def set_stage(plan: Plan, folder: Path) -> AsyncIterator[Stage]:
+    """Start processes; all of them are gone at the end of the block."""
     async with AsyncExitStack() as stack:
         nats = await _entered(stack, NatsServers(folder, plan.nats))
         proxy = await stack.enter_async_context(FaultProxy(nats.servers[0].port))
@@ -233,10 +294,7 @@ async def open_scene(
         if plan.proxied is not None:
             urls[plan.proxied] = f"nats://127.0.0.1:{proxy.port}"
         nodes = await _entered(stack, Nodes(urls, *plan.options))
-        it = Scene(plan, nats, nodes, proxy, seed)
-        stack.push_async_callback(it.crowd.stop)
-        await it.open()
-        yield it
+        yield Stage(plan, nats, nodes, proxy)
 
 
 Resource = TypeVar("Resource", bound=AbstractContextManager[object])
