@@ -49,7 +49,6 @@ types: $(VENV)/.installed-dev $(NODE_MODULES)
 layers: $(VENV)/.installed-dev
 	$(BIN)/lint-imports --no-logo
 
-# One by one: the soak and the proof that it finds something run side by side.
 # With their bytecode kept, also where that is switched off: the tests are compiled once,
 # not by each of the processes that run them, and LoudSync not by each that it is run in.
 unit: export PYTHONDONTWRITEBYTECODE :=
@@ -58,8 +57,7 @@ unit: $(VENV)/.installed-dev $(NODE_MODULES)
 	export LOUDSYNC_CHROMIUM && \
 	$(BIN)/coverage run -m pytest $(CORE_TESTS) && \
 	$(BIN)/coverage report --fail-under=100 && \
-	$(BIN)/python -m pytest --numprocesses=2 --dist=loadgroup --no-loadscope-reorder \
-		$(CROWD_TESTS) && \
+	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile $(CROWD_TESTS) && \
 	$(BIN)/python -m pytest --numprocesses=4 --dist=loadfile --no-loadscope-reorder \
 		$(CORE_TESTS:%=--ignore=%) $(CROWD_TESTS:%=--ignore=%) tests
 
