@@ -4,8 +4,10 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+import pytest_asyncio
 
 from cluster_nodes import Nodes, cluster
+from drills.scene import Plan, Stage, set_stage
 from nats_servers import nats_servers
 
 if sys.platform == "win32":  # no signals between processes there
@@ -35,3 +37,20 @@ async def nodes(running_nodes: Nodes) -> AsyncIterator[Nodes]:
     yield running_nodes
     for node in running_nodes:
         await node.let_go()
+
+
+@pytest.fixture(scope="module")
+def plan() -> Plan:
+    """What processes a file's drills take place on; a file may have its own."""
+    return Plan()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stage(
+    plan: Plan, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Stage]:
+    """One set of processes for a file's drills: they leave it whole, or killed ones
+    are started again."""
+    async with set_stage(plan, tmp_path_factory.mktemp("stage")) as stage:
+        yield stage
+    assert stage.crashes() == []

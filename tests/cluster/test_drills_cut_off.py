@@ -1,23 +1,18 @@
 """Nodes live but don't reach NATS, or too late: short drills."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 
 from drills.drill import DRILLS, run, run_on
-from drills.scene import Plan, Stage, set_stage
+from drills.scene import Plan, Stage
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
-    """One set of processes for all drills on the owner: they leave it whole."""
-    async with set_stage(Plan(proxied=0), tmp_path_factory.mktemp("stage")) as stage:
-        yield stage
-    assert stage.crashes() == []
+@pytest.fixture(scope="module")
+def plan() -> Plan:
+    return Plan(proxied=0)
 
 
 @pytest.mark.parametrize(

@@ -1,23 +1,13 @@
 """Nodes fail while people join: short drills; ``make drills`` runs them many times."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 
 from drills.drill import DRILLS, run, run_on
-from drills.scene import Plan, Stage, set_stage
+from drills.scene import Stage
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
-    """One set of processes: who was killed is started again for the next drill."""
-    async with set_stage(Plan(), tmp_path_factory.mktemp("stage")) as stage:
-        yield stage
-    assert stage.crashes() == []
 
 
 @pytest.mark.parametrize("name", ["owner killed", "edge killed", "two claim at once"])

@@ -1,22 +1,11 @@
 """Nodes hang, and are restarted one by one, while people join: short drills."""
 
-from collections.abc import AsyncIterator
-
 import pytest
-import pytest_asyncio
 
 from drills.drill import DRILLS, run_on
-from drills.scene import Plan, Stage, set_stage
+from drills.scene import Stage
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
-    """One set of processes: the drills leave it whole."""
-    async with set_stage(Plan(), tmp_path_factory.mktemp("stage")) as stage:
-        yield stage
-    assert stage.crashes() == []
 
 
 @pytest.mark.parametrize(

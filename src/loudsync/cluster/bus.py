@@ -49,9 +49,6 @@ class Bus:
     Args:
         on_connected: Called each time the connection is there again.
         on_lost: Called each time it is lost.
-
-    Attributes:
-        dropped: Messages that were not sent because NATS was away.
     """
 
     def __init__(
@@ -61,7 +58,6 @@ class Bus:
         on_connected: Callable[[], None] = lambda: None,
         on_lost: Callable[[], None] = lambda: None,
     ) -> None:
-        self.dropped = 0
         self._settings = settings
         self._name = name
         self._on_connected = on_connected
@@ -216,7 +212,6 @@ class Bus:
     def publish(self, subject: str, payload: bytes) -> None:
         """Send a message, in the order of the calls; none while NATS is away."""
         if self._waiting_bytes + len(payload) > MAX_WAITING_BYTES:
-            self.dropped += 1
             return
         self._waiting.append((subject, payload))
         self._waiting_bytes += len(payload)
@@ -252,7 +247,6 @@ class Bus:
                 try:
                     await self._client.publish(subject, payload)
                 except (nats.errors.Error, OSError) as fault:
-                    self.dropped += 1
                     level = logging.WARNING if self.is_connected else logging.DEBUG
                     log.log(level, "not_sent", subject=subject, error=str(fault))
             self._idle.set()

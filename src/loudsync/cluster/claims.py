@@ -216,22 +216,21 @@ class Claims:
         self._claiming[session_id] = done
         try:
             edges = {node_of(s.connection) for s in kept.record.seats if s.connection}
-            gone = {edge for edge in edges if not await self._may_be_there(edge)}
+            for edge in edges:
+                await self._look_for(edge)
             if not self._store.is_sure:
                 raise Unreachable("this node is not sure of itself")
             if session_id in self._runner.registry:
                 return  # somebody opens one of this id, and will find that it is taken
             epoch = await self._store.claim(session_id, kept, entry.revision)
-            self._take_over(kept, epoch, gone, reason)
+            self._take_over(kept, epoch, reason)
         except WrongRevision:
             log.debug("claim_lost", session=session_id)
         finally:
             del self._claiming[session_id]
             done.set_result(None)
 
-    def _take_over(
-        self, kept: Kept, epoch: int, gone: set[NodeNumber], reason: str
-    ) -> None:
+    def _take_over(self, kept: Kept, epoch: int, reason: str) -> None:
         record = kept.record
         session_id = record.spec.id
 
@@ -239,8 +238,8 @@ class Claims:
             node = node_of(connection)
             if node == self._me.number:
                 return self._edge.link(connection)
-            # It may have gone since it was asked.
-            if node in gone or node not in self._peers:
+            # It may have gone since it was looked for, too.
+            if node not in self._peers:
                 return None
             return self._owner.link(connection, session_id)
 
@@ -261,9 +260,10 @@ class Claims:
 
     # --- Parts of the above -------------------------------------------------------
 
-    async def _may_be_there(self, edge: NodeNumber) -> bool:
-        """Tell whether an edge is there; that one is gone may be noticed later."""
-        return self._peers.seems_there(edge) or await self._peers.is_there(edge)
+    async def _look_for(self, edge: NodeNumber) -> None:
+        """Let ``peers`` know an edge if it is there; its end may be noticed later."""
+        if not self._peers.seems_there(edge):
+            await self._peers.is_there(edge)
 
     async def _all(
         self, claim: Callable[[_ItemT], Awaitable[None]], items: list[_ItemT]

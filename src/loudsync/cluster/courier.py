@@ -5,8 +5,6 @@ import contextlib
 import time
 from typing import Final
 
-import msgspec
-
 from loudsync.cluster.bus import Bus, NoResponder, Unreachable
 from loudsync.cluster.claims import Claims
 from loudsync.cluster.edge import Edge, EdgeSession
@@ -111,9 +109,7 @@ class Courier:
         owner = session.owner
         if owner is None:
             return False
-        payload = encode(
-            Batch(number, self._me.number, session.id, [_raw(op) for op in batch])
-        )
+        payload = encode(Batch(number, self._me.number, session.id, batch))
         started_ns = time.monotonic_ns()
         try:
             answer = await self._bus.request(
@@ -138,7 +134,3 @@ class Courier:
         if outcome is Outcome.NOT_MINE:
             session.owner = session.last_owner = None
         return False
-
-
-def _raw(op: EdgeOp) -> "msgspec.Raw":
-    return msgspec.Raw(encode(op))

@@ -409,14 +409,9 @@ class Edge:
         mine = self._by_connection.get(link.id)
         if mine is None:
             return
-        session = self._sessions[session_id]
+        self._do(session_id, EndOp(mine.id, ending, age_ms))
         # Forgotten only then: who is directly asked wants to know the link.
-        if self._is_direct(session):
-            self._owner.apply(session_id, EndOp(mine.id, ending, age_ms), self._own)
-            self.forget(mine)
-        else:
-            self._put(session, EndOp(mine.id, ending, age_ms))
-            self.forget(mine)
+        self.forget(mine)
 
     def restart(self, link: EdgeLink, code: CloseCode, reason: str) -> None:
         """Close a connection so that its device comes back, here or elsewhere."""
@@ -431,12 +426,7 @@ class Edge:
         session is full, which a device with a seat must never be told. Should
         the seat be given after all, it waits for its device a while.
         """
-        session = self._sessions[link.session_id]
-        end = EndOp(link.id, Ending.DROPPED)
-        if self._is_direct(session):
-            self._owner.apply(session.id, end, self._own)
-        else:
-            self._put(session, end)
+        self._do(link.session_id, EndOp(link.id, Ending.DROPPED))
         link.close(CloseCode.TRY_AGAIN_LATER, TRY_AGAIN)
 
     # --- What links tell ------------------------------------------------------------

@@ -22,6 +22,7 @@ from loudsync.cluster.wire import (
     Batch,
     ClaimAsked,
     CloseAsked,
+    EdgeOp,
     Ending,
     EndOp,
     ExpelOp,
@@ -31,7 +32,6 @@ from loudsync.cluster.wire import (
     ListAsked,
     Outcome,
     ReturnOp,
-    decode_op,
     decode_request,
     encode,
     owner_subject,
@@ -184,7 +184,7 @@ class Owner:
         if taken.get(batch.edge, 0) < batch.number:
             taken[batch.edge] = batch.number
             for op in batch.ops:
-                self.apply(session_id, decode_op(op), self.link)
+                self.apply(session_id, op, self.link)
         saving = self._runner.saving(session_id)
         if saving is None:
             answer(_DONE)
@@ -226,30 +226,27 @@ class Owner:
     def apply(
         self,
         session_id: SessionId,
-        op: object,
+        op: EdgeOp,
         link_of: Callable[[ConnectionId, SessionId], Link],
     ) -> None:
         """Do what an edge asks, be it this node itself or another."""
-        runner = self._runner
+        if isinstance(op, AliveOp):
+            if (on_alive := self._probes.pop(op.connection, None)) is not None:
+                on_alive()
+            return
+        runner, link = self._runner, link_of(op.connection, session_id)
         match op:
             case JoinOp():
-                link = link_of(op.connection, session_id)
                 runner.join(link, op.request, only_expected=op.only_expected)
             case ReturnOp():
-                link = link_of(op.connection, session_id)
                 if not runner.come_back(link, op.request, op.member_id):
                     link.close(CloseCode.SERVICE_RESTART, "Join again")
             case AskOp():
-                link = link_of(op.connection, session_id)
                 runner.request(link, session_id, op.request)
             case EndOp():
-                self._end(session_id, op, link_of(op.connection, session_id))
+                self._end(session_id, op, link)
             case ExpelOp():
-                link = link_of(op.connection, session_id)
                 runner.expel(link, session_id, op.reason)
-            case AliveOp():
-                if (on_alive := self._probes.pop(op.connection, None)) is not None:
-                    on_alive()
 
     def _end(self, session_id: SessionId, op: EndOp, link: Link) -> None:
         runner = self._runner

@@ -121,7 +121,7 @@ class Batch(_Part, frozen=True, array_like=True, tag="batch"):
     number: int
     edge: NodeNumber
     session_id: SessionId
-    ops: list[msgspec.Raw]
+    ops: list[EdgeOp]
 
 
 class Latency(_Part, frozen=True, array_like=True):
@@ -347,7 +347,6 @@ class Gone(_Part, frozen=True, array_like=True):
 
 
 encode = msgspec.msgpack.Encoder().encode
-decode_op = msgspec.msgpack.Decoder(EdgeOp).decode
 decode_request = msgspec.msgpack.Decoder(OwnerRequest).decode
 decode_answer = msgspec.msgpack.Decoder(Answer).decode
 decode_delivery = msgspec.msgpack.Decoder(Delivery).decode
