@@ -250,6 +250,39 @@ async def test_seats_whose_node_ends_while_they_change_hands_wait_for_their_devi
         assert await status_seen_from(heir, ann.id) is ConnectionStatus.RECONNECTING
 
 
+async def test_who_was_seated_but_not_told_is_welcomed_first_by_the_next_owner(
+    nats: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with (
+        a_node(nats, "n1", request_timeout_s=0.3) as heir,
+        a_node(nats, "n0") as owner,
+    ):
+        await until_acquainted(owner, heir)
+        await open_session(owner, session_id=PARTY)
+        await open_session(owner, session_id="other")
+        bucket = parts_of(owner).bucket
+        write = bucket.write
+        is_written = asyncio.Event()
+
+        async def write_and_hang(key: str, value: bytes, last: int) -> int:
+            revision = await write(key, value, last)
+            if key == PARTY:
+                is_written.set()
+                await asyncio.Event().wait()
+            return revision
+
+        monkeypatch.setattr(bucket, "write", write_and_hang)
+        ann = await RawPeer.connect(heir.port)
+        await ann.say(join("ann", "Ann", PARTY))
+        async with asyncio.timeout(PATIENCE_S):
+            await is_written.wait()
+        await die(owner)
+        # It is noticed at once where somebody asks for something else.
+        await SeatedPeer.join(heir.port, "other", "bob")
+        kinds = [(await ann.receive())["type"] for _ in range(2)]
+        assert kinds == ["welcome", "member_list"]
+
+
 async def status_seen_from(server: SessionServer, member: MemberId) -> ConnectionStatus:
     onlooker = await SeatedPeer.join(server.port, PARTY, "onlooker", "Eve")
     return onlooker.members[member].connection_status

@@ -24,8 +24,9 @@ LATENCY_COST_S: Final = 0.1
 """What each member adds to that: a crowd that asked every 10 s would be sent
 the list of the crowd, times the crowd."""
 
-_LOOK_HERE_TIMEOUT_S: Final = 1.0
-"""How long a server on this machine may take to say whether it has the party."""
+_LOOK_HERE_TIMEOUT_S: Final = 3.0
+"""How long a server on this machine may take to say whether it has the party; where
+there is none, that is known at once."""
 
 
 _ADDRESS: Final = re.compile(

@@ -108,6 +108,7 @@ class EdgeLink:
     __slots__ = (
         "_edge",
         "_is_welcome",
+        "carrier",
         "connection",
         "has_left",
         "hold",
@@ -120,8 +121,6 @@ class EdgeLink:
         "session_id",
     )
 
-    carrier: Final = None
-
     def __init__(
         self,
         edge: "Edge",
@@ -132,6 +131,8 @@ class EdgeLink:
         only_expected: bool,
     ) -> None:
         self._edge = edge
+        # As on other nodes: only who was welcomed hears what is said to all.
+        self.carrier = edge
         self.id = link_id
         self.connection = connection
         self.session_id = request.session_id
@@ -429,6 +430,19 @@ class Edge:
         self._do(link.session_id, EndOp(link.id, Ending.DROPPED))
         link.close(CloseCode.TRY_AGAIN_LATER, TRY_AGAIN)
 
+    # --- What is said to all (Carrier) --------------------------------------------
+
+    def broadcast(
+        self, session_id: SessionId, frame: bytes, omit: ConnectionId | None
+    ) -> None:
+        """Send a ready frame to all here who were welcomed, but for one if told so."""
+        if (session := self._sessions.get(session_id)) is None:
+            return  # the ends of its connections are on their way to the runner
+        # A copy: who is too slow to read it is dropped, and forgotten, meanwhile.
+        for link in tuple(session.attached.values()):
+            if link.id != omit:
+                link.send(frame)
+
     # --- What links tell ------------------------------------------------------------
 
     def attached(self, link: EdgeLink) -> None:
@@ -597,11 +611,7 @@ class Edge:
 
     def _do_act(self, session: EdgeSession, act: EdgeAct) -> None:  # noqa: C901
         if isinstance(act, Said):
-            frame, omit = act.frame, act.omit
-            # A copy: who is too slow to read it is dropped, and forgotten, meanwhile.
-            for member in tuple(session.attached.values()):
-                if member.id != omit:
-                    member.send(frame)
+            self.broadcast(session.id, act.frame, act.omit)
             return
         link = session.links.get(act.connection)
         if link is None:

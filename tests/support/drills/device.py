@@ -224,7 +224,9 @@ class Device:
                 self.ledger.welcomed(self.id, message.client_id)
                 self._crowd.welcomed(self, self._asked_s)
                 self.phase = Phase.LISTING
-            case MemberList() | MemberJoined() | MemberLeft() if hearing is not None:
+            case MemberList() | MemberJoined() | MemberLeft() if (
+                hearing is not None and self.phase is not Phase.ASKING
+            ):
                 self.ledger.told(hearing, message)
                 if isinstance(message, MemberList):
                     self.newest_list = message.members
