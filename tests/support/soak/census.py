@@ -19,7 +19,7 @@ _MEMORY = Path("/proc/self/statm")
 
 Census = dict[str, int]
 
-_TIMERS = "timers of the loop still due"
+_TIMERS = "timers of the loop still to come"
 
 
 def take(venues: Sequence[Venue]) -> Census:
@@ -32,7 +32,7 @@ def take(venues: Sequence[Venue]) -> Census:
     found = gc.get_objects()
     census: Census = {
         "tasks": len(asyncio.all_tasks()),
-        _TIMERS: _timers_due(found),
+        _TIMERS: sum(_is_to_come(it) for it in found if _is_timer(it)),
         "threads": threading.active_count(),
     }
     if _DESCRIPTORS.exists():
@@ -77,14 +77,19 @@ def rss_mb() -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-def _timers_due(found: list[Any]) -> int:
-    """Count on any loop: uvloop does not show its timers, the collector does."""
-    now_s = asyncio.get_running_loop().time()
-    return sum(
-        not timer.cancelled() and timer.when() > now_s
-        for timer in found
-        if type(timer).__name__ == "TimerHandle"
-    )
+def _is_timer(found: object) -> bool:
+    """On any loop: uvloop does not show its timers, the collector does."""
+    return type(found).__name__ == "TimerHandle"
+
+
+def _is_to_come(timer: Any) -> bool:
+    """Tell it without a clock: one that is due may just not have had its turn."""
+    if timer.cancelled():
+        return False
+    if isinstance(timer, asyncio.TimerHandle):
+        return bool(getattr(timer, "_scheduled"))  # noqa: B009  # it has no other name
+    # One of uvloop's forgets its callback once it has run, and shows none.
+    return repr(timer) != "<TimerHandle>"
 
 
 def _by_type(found: list[Any]) -> Counter[str]:
