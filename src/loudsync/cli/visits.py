@@ -24,9 +24,10 @@ LATENCY_COST_S: Final = 0.1
 """What each member adds to that: a crowd that asked every 10 s would be sent
 the list of the crowd, times the crowd."""
 
-_LOOK_HERE_TIMEOUT_S: Final = 3.0
-"""How long a server on this machine may take to say whether it has the party; where
-there is none, that is known at once."""
+_LOOK_HERE_TIMEOUT_S: Final = 5.0
+"""How long a server on this machine may take to say whether it has the party. Where
+there is none, that is known at once; one that nobody has asked anything yet loads
+its HTTP side first, which takes a small or busy machine seconds."""
 
 
 _ADDRESS: Final = re.compile(
