@@ -1,8 +1,17 @@
 """Opens the page as guests and hosts do, each in a browser context of its own."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
-from playwright.async_api import Browser, ConsoleMessage, Locator, Page, expect
+from playwright.async_api import (
+    Browser,
+    ConsoleMessage,
+    Locator,
+    Page,
+    async_playwright,
+    expect,
+)
 
 FAST_TIMERS = """
 const { postMessage } = Worker.prototype;
@@ -26,6 +35,20 @@ CHROMIUM_FLAGS = [
     # A name like the one a party at home has: plain http, not this machine.
     "--host-resolver-rules=MAP party.test 127.0.0.1",
 ]
+
+
+@asynccontextmanager
+async def chromium(path: str) -> AsyncIterator[Browser]:
+    """Run a Chromium."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=path,
+            args=CHROMIUM_FLAGS,
+            # People have it, and it is one of the ways a page is left.
+            ignore_default_args=["--disable-back-forward-cache"],
+        )
+        yield browser
+        await browser.close()
 
 
 class PageOpener:

@@ -8,10 +8,10 @@ import os
 import sys
 from pathlib import Path
 
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page
 
 from loudsync import SessionServer
-from page_opener import CHROMIUM_FLAGS, PageOpener
+from page_opener import PageOpener, chromium
 from page_screens import SETTINGS, walk
 
 SIZES = {"phone": (390, 844), "desktop": (1280, 800), "narrow": (320, 640)}
@@ -19,14 +19,10 @@ SIZES = {"phone": (390, 844), "desktop": (1280, 800), "narrow": (320, 640)}
 
 async def take_all(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=os.environ["LOUDSYNC_CHROMIUM"], args=CHROMIUM_FLAGS
-        )
+    async with chromium(os.environ["LOUDSYNC_CHROMIUM"]) as browser:
         for size in SIZES:
             for scheme in ("light", "dark"):
                 await _take(browser, folder, size, scheme)
-        await browser.close()
 
 
 async def _take(browser: Browser, folder: Path, size: str, scheme: str) -> None:

@@ -8,25 +8,21 @@ import os
 import sys
 from pathlib import Path
 
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser
 
-from page_opener import CHROMIUM_FLAGS
+from page_opener import chromium
 from terminal_screens import take_svgs
 
 
 async def take_all(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=os.environ["LOUDSYNC_CHROMIUM"], args=CHROMIUM_FLAGS
-        )
+    async with chromium(os.environ["LOUDSYNC_CHROMIUM"]) as browser:
         async for name, svg in take_svgs():
             await _draw(browser, svg, folder / f"terminal-{name}.png")
         os.environ["NO_COLOR"] = "1"  # an app takes it out
         async for name, svg in take_svgs():
             await _draw(browser, svg, folder / f"terminal-{name}-no-colour.png")
             os.environ["NO_COLOR"] = "1"
-        await browser.close()
 
 
 async def _draw(browser: Browser, svg: str, path: Path) -> None:

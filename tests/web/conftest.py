@@ -1,5 +1,6 @@
 """One real Chromium for all tests of the page, and a watch over its console."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -7,12 +8,12 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, async_playwright, expect
+from playwright.async_api import Browser, expect
 
 from loudsync import HostedSession, ServerSettings, SessionServer
 from loudsync.testing import FaultProxy
 from page_guest import Guest
-from page_opener import CHROMIUM_FLAGS, PageOpener
+from page_opener import PageOpener, chromium
 
 FIND_CHROMIUM = Path(__file__).parents[2] / "scripts" / "find_chromium.py"
 
@@ -39,15 +40,9 @@ def chromium_path() -> str:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser(chromium_path: str) -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=chromium_path,
-            args=CHROMIUM_FLAGS,
-            # People have it, and it is one of the ways a page is left.
-            ignore_default_args=["--disable-back-forward-cache"],
-        )
-        yield browser
-        await browser.close()
+    """A Chromium without windows, if there is one: it does the same with half the work."""
+    async with chromium(shutil.which("chromium-headless-shell") or chromium_path) as it:
+        yield it
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -2,14 +2,17 @@
 
 import asyncio
 import re
+from collections.abc import AsyncIterator
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, expect
 
 import loudsync
 from loudsync import ServerSettings, SessionServer, events
 from page_opener import (
     PageOpener,
+    chromium,
     ending,
     fault,
     go_to,
@@ -29,6 +32,13 @@ PATIENCE_S = 120
 SEVERAL_POINTS = re.compile(r"^(\S+ ){3,}\S+$")
 
 EVERYBODY = ("Rishad", "Sara", "Bob", "Ann")
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser(chromium_path: str) -> AsyncIterator[Browser]:
+    """With its windows, as people have it."""
+    async with chromium(chromium_path) as it:
+        yield it
 
 
 @pytest.fixture
