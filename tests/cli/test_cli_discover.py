@@ -208,12 +208,3 @@ def test_wrong_usage_is_named(arguments: tuple[str, ...], named: str) -> None:
         assert search.errors.startswith("loudsync: ")
         assert named in search.errors
         assert search.errors.count("\n") == 1
-
-
-@needs_signals
-def test_an_unlisted_party_on_this_machine_is_joined_by_its_code() -> None:
-    with party("--unlisted", "--port", "8080") as (host, listening):
-        code = listening["session"]["id"]
-        with loudsync("join", code, "--name", "Ann") as guest:
-            guest.line_with("You are in Test Party")
-            assert host.event("joined")["member"]["name"] == "Ann"

@@ -1,7 +1,6 @@
-"""The first minutes: what to do next, a port that is taken, completion."""
+"""The first minutes: what to do next, completion."""
 
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +10,6 @@ import pytest
 from cli_process import (
     TIMEOUT_S,
     clean_environment,
-    loudsync,
     loudsync_instead,
 )
 from loudsync.cli import main
@@ -30,29 +28,6 @@ def test_alone_it_says_what_to_do_next_in_five_lines(
     for command in ("host", "discover", "join", "doctor"):
         assert any(f"loudsync {command}" in line for line in lines)
     assert max(map(len, lines)) <= 80
-
-
-@needs_signals
-def test_a_port_that_is_taken_is_passed_over_where_none_was_asked_for() -> None:
-    with socket.socket() as taken:
-        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            taken.bind(("127.0.0.1", 8080))
-        except OSError:
-            pass  # by another one: as good
-        else:
-            taken.listen()
-        with loudsync("host", "Party", "--host", "127.0.0.1") as host:
-            said = host.line()
-            port = said.removesuffix(".").rpartition(" ")[2]
-            assert said == f"Port 8080 is in use; this party is at {port}."
-            assert 8080 < int(port) < 8100
-            assert f":{port}/" in host.line_with("Guests open")
-            host.send(signal.SIGINT)
-            assert host.wait() == 0
-        with loudsync("host", "P", "--host", "127.0.0.1", "--port", "8080") as host:
-            assert host.wait() == 1
-            assert "the port is in use" in host.errors
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "powershell"])
