@@ -1,7 +1,7 @@
 """Hypothesis on a busy machine: no stopwatch, and a failure can be replayed.
 
-The files that take longest, most of it waiting, come first: none is left at the end
-for one worker alone while the others have nothing to do.
+The files that take longest come first, those that mostly wait beside those that
+compute: there is always something to do, and none is left for one worker at the end.
 """
 
 import gc
@@ -16,15 +16,34 @@ settings.load_profile("loudsync")
 _LONGEST: Final = (
     # In one of its tests a page is hidden for a minute.
     "web/test_page_hidden.py",
+    "web/test_page_host.py",
     "discovery/test_search.py",
+    "web/test_page_join.py",
     "cli/test_cli_two_machines.py",
     "web/test_page_screens.py",
     "cli/test_cli_workers.py",
-    "cluster/test_drills_cut_off.py",
+    "web/test_page_members.py",
     "web/test_page_endings.py",
-    "web/test_page_join.py",
-    "web/test_page_host.py",
+    "cli/test_cli_streams.py",
+    "cluster/test_drills_cut_off.py",
+    "web/test_page_sleep.py",
     "cluster/test_edge_returns.py",
+    "cli/test_cli_screen.py",
+    "discovery/test_hostile_network.py",
+    "web/test_page_story.py",
+    "cluster/test_drills_three.py",
+    "fuzz/test_fuzz_memory.py",
+    "js_client/test_js_client.py",
+    "server/test_full_disk.py",
+    "discovery/test_finding.py",
+    "fuzz/test_fuzz_frames.py",
+    "cluster/test_drills_slow.py",
+    "cli/test_cli_screen_looks.py",
+    "cluster/test_drills_nodes.py",
+    "test_public_names.py",
+    "cluster/test_cluster_hard_cases.py",
+    "cli/test_cli_party.py",
+    "cluster/test_drills_nats.py",
 )
 
 
