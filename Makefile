@@ -57,7 +57,8 @@ unit: $(VENV)/.installed-dev $(NODE_MODULES)
 	export LOUDSYNC_CHROMIUM && \
 	$(BIN)/coverage run -m pytest $(CORE_TESTS) && \
 	$(BIN)/coverage report --fail-under=100 && \
-	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile $(CROWD_TESTS) && \
+	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder \
+		$(CROWD_TESTS) && \
 	$(BIN)/python -m pytest --numprocesses=4 --dist=loadfile --no-loadscope-reorder \
 		$(CORE_TESTS:%=--ignore=%) $(CROWD_TESTS:%=--ignore=%) tests
 
