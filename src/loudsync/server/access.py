@@ -26,12 +26,12 @@ MemberRequest = Leave | MemberListRequest | KickRequest | CloseRequest
 
 
 class Carrier(Protocol):
-    """Reaches all connections of a session that hang on one other node, at once."""
+    """Reaches all connections of a session that hang on one node of a cluster."""
 
     def broadcast(
         self, session_id: SessionId, frame: bytes, omit: ConnectionId | None
     ) -> None:
-        """Send a ready WebSocket frame to them, but for one if told so."""
+        """Send a ready WebSocket frame to who was welcomed, but for one if told so."""
 
 
 class Link(Protocol):
@@ -43,7 +43,7 @@ class Link(Protocol):
 
     @property
     def carrier(self) -> Carrier | None:
-        """Through whom broadcasts reach it; ``None``: its socket is here."""
+        """Through whom broadcasts reach it; ``None``: they are sent to it itself."""
 
     def attach(self, session_id: SessionId, member_id: MemberId) -> None:
         """Learn that it speaks for this member now."""

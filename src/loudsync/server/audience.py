@@ -1,4 +1,4 @@
-"""Who hears what is said in a session: connections here, and on other nodes."""
+"""Who hears what is said in a session: connections, alone or by their node."""
 
 from collections.abc import Iterator
 
@@ -10,15 +10,15 @@ from loudsync.server.access import Carrier, Link
 class Audience:
     """The links that are attached to one session.
 
-    What is said to all is sent to each socket here, and once to each other node.
+    What is said to all is sent to each connection; in a cluster, once to each node.
     """
 
-    __slots__ = ("_elsewhere", "_here", "_links")
+    __slots__ = ("_alone", "_carriers", "_links")
 
     def __init__(self) -> None:
         self._links: dict[ConnectionId, Link] = {}
-        self._here: dict[ConnectionId, Link] = {}
-        self._elsewhere: dict[Carrier, int] = {}
+        self._alone: dict[ConnectionId, Link] = {}
+        self._carriers: dict[Carrier, int] = {}
 
     def __len__(self) -> int:
         return len(self._links)
@@ -36,9 +36,9 @@ class Audience:
             self.discard(link.id)
         self._links[link.id] = link
         if link.carrier is None:
-            self._here[link.id] = link
+            self._alone[link.id] = link
         else:
-            self._elsewhere[link.carrier] = self._elsewhere.get(link.carrier, 0) + 1
+            self._carriers[link.carrier] = self._carriers.get(link.carrier, 0) + 1
         return is_new
 
     def discard(self, connection: ConnectionId) -> Link | None:
@@ -47,19 +47,19 @@ class Audience:
         if link is None:
             return None
         if link.carrier is None:
-            del self._here[connection]
-        elif self._elsewhere[link.carrier] > 1:
-            self._elsewhere[link.carrier] -= 1
+            del self._alone[connection]
+        elif self._carriers[link.carrier] > 1:
+            self._carriers[link.carrier] -= 1
         else:
-            del self._elsewhere[link.carrier]
+            del self._carriers[link.carrier]
         return link
 
     def send(
         self, session_id: SessionId, frame: bytes, omit: ConnectionId | None
     ) -> None:
         """Send a ready frame to everybody, but for one if told so."""
-        for connection, link in self._here.items():
+        for connection, link in self._alone.items():
             if connection != omit:
                 link.send(frame)
-        for carrier in self._elsewhere:
+        for carrier in self._carriers:
             carrier.broadcast(session_id, frame, omit)
