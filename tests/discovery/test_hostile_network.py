@@ -77,6 +77,25 @@ async def test_a_name_that_is_none_ends_no_search(
         await watch.lost()
 
 
+async def test_a_link_local_address_without_its_zone_leads_nowhere(
+    code: str, shouter: Shouter
+) -> None:
+    entries = (b"txtvers=1", b"id=" + code.encode(), b"name=Six", b"host=Ann")
+    txt = b"".join(bytes([len(entry)]) + entry for entry in entries)
+    packet = announcement(b"Six", txt=txt, ipv6=("fe80::1", "fd00::1"))
+
+    async def keep_shouting() -> None:
+        while True:
+            shouter.shout(packet)
+            await asyncio.sleep(0.1)
+
+    async with watching(code) as watch:
+        shouting = asyncio.create_task(keep_shouting())
+        party = await watch.party(lambda p: "http://[fd00::1]:9" in p.urls)
+        shouting.cancel()
+        assert not any("fe80" in url for url in party.urls)
+
+
 async def test_a_crowd_of_names_without_anybody_behind(
     code: str, shouter: Shouter
 ) -> None:

@@ -1,10 +1,11 @@
 """What anybody may send to the network: mDNS answers with any name in them."""
 
+import ipaddress
 import struct
 
 TYPE = (b"_loudsync", b"_tcp", b"local")
 
-_PTR, _TXT, _SRV, _A = 12, 16, 33, 1
+_PTR, _TXT, _SRV, _A, _AAAA = 12, 16, 33, 1, 28
 _IN, _UNIQUE = 1, 0x8001
 
 
@@ -15,8 +16,9 @@ def announcement(
     txt: bytes = b"",
     ttl_s: int = 120,
     complete: bool = True,
+    ipv6: tuple[str, ...] = (),
 ) -> bytes:
-    """An answer that says that a party of this name is at 127.0.0.1."""
+    """An answer that says that a party of this name is at 127.0.0.1, and where else."""
     name = _name(label, *TYPE)
     server = _name(b"hostile", b"local")
     records = [_record(_name(*TYPE), _PTR, _IN, ttl_s, name)]
@@ -27,6 +29,9 @@ def announcement(
             _record(name, _TXT, _UNIQUE, ttl_s, txt or b"\x00"),
             _record(server, _A, _UNIQUE, ttl_s, bytes([127, 0, 0, 1])),
         ]
+    for address in ipv6:
+        packed = ipaddress.IPv6Address(address).packed
+        records.append(_record(server, _AAAA, _UNIQUE, ttl_s, packed))
     head = struct.pack(">HHHHHH", 0, 0x8400, 0, len(records), 0, 0)
     return head + b"".join(records)
 

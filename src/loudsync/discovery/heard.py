@@ -53,7 +53,11 @@ def _addresses(zeroconf: Zeroconf, server: str) -> Iterator[str]:
         for record in _live(zeroconf, server, kind):
             ip = ipaddress.ip_address(record.address)
             zone = getattr(record, "scope_id", None)
-            yield f"{ip}%{zone}" if zone and ip.is_link_local else str(ip)
+            if ip.version == 4 or not ip.is_link_local:
+                yield str(ip)
+            elif zone:
+                yield f"{ip}%{zone}"
+            # Heard over IPv4 it has no zone, and leads nowhere; it comes over IPv6, too.
 
 
 def _live(zeroconf: Zeroconf, name: str, kind: int) -> list[Any]:
