@@ -81,8 +81,12 @@ async def test_a_server_at_loopback_only() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="loopback has one address there")
 async def test_a_server_in_the_network_only() -> None:
-    async with loudsync.host("Party", host="127.0.0.2", port=0) as party:
-        facts = await look(port_of(party), "0.0.0.0", (NETWORK,))
+    with socket.socket() as held:
+        # Nobody listens at it, nor can another test.
+        held.bind(("127.0.0.1", 0))
+        port = held.getsockname()[1]
+        async with loudsync.host("Party", host="127.0.0.2", port=port):
+            facts = await look(port, "0.0.0.0", (NETWORK,))
     assert facts.peers == {"127.0.0.1": Peer.NOBODY, "127.0.0.2": Peer.LOUDSYNC}
     assert judge_loopback(facts, (NETWORK,)) == []
 
