@@ -108,7 +108,6 @@ class EdgeLink:
     __slots__ = (
         "_edge",
         "_is_welcome",
-        "carrier",
         "connection",
         "has_left",
         "hold",
@@ -131,8 +130,6 @@ class EdgeLink:
         only_expected: bool,
     ) -> None:
         self._edge = edge
-        # As on other nodes: only who was welcomed hears what is said to all.
-        self.carrier = edge
         self.id = link_id
         self.connection = connection
         self.session_id = request.session_id
@@ -144,6 +141,11 @@ class EdgeLink:
         self.has_left = False
         self._is_welcome = False
         self.send = connection.send
+
+    @property
+    def carrier(self) -> "Edge":
+        """As on other nodes: only who was welcomed hears what is said to all."""
+        return self._edge
 
     def attach(self, session_id: SessionId, member_id: MemberId) -> None:
         """Let the connection speak for a member; a second time changes nothing."""
